@@ -1,0 +1,1 @@
+//! The Praetor agent: service discovery and mesh in one binary.

@@ -1,0 +1,2 @@
+//! The `praetor` binary.
+fn main() {}

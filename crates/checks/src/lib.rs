@@ -1,0 +1,1 @@
+//! Check runners and anti-entropy.

@@ -1,0 +1,1 @@
+//! Agent configuration from files and flags to one checked value.

@@ -1,0 +1,1 @@
+//! Logs, the monitor stream and metrics.

@@ -1,0 +1,191 @@
+//! Writes: what goes into the Raft log, and what applying answers.
+//!
+//! Times, ids and random choices are made before proposing; applying is a pure function of the log.
+//! Variants are only ever appended: the binary codec numbers them by position.
+
+use crate::{
+    ca::{CaConfig, CaProviderState, CaRoot},
+    names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
+    record::{HealthCheck, Locality, Map, NodeService},
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Upsert of a node, optionally one service, any checks (`PUT /v1/catalog/register`).
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Register {
+    /// Datacenter, filled before proposing.
+    pub datacenter: DatacenterName,
+    /// Node id or `""`.
+    pub id: Str,
+    /// Node name.
+    pub node: NodeName,
+    /// Node address.
+    pub address: Str,
+    /// Tagged addresses of the node.
+    pub tagged_addresses: Option<Map>,
+    /// Metadata of the node.
+    pub node_meta: Option<Map>,
+    /// Region and zone of the node.
+    pub locality: Option<Locality>,
+    /// An instance.
+    pub service: Option<Box<NodeService>>,
+    /// Checks.
+    pub checks: Vec<HealthCheck>,
+    /// Leave an existing node row as it is.
+    pub skip_node_update: bool,
+    /// Owner of the node.
+    pub tenancy: Tenancy,
+    /// Peer for imported rows.
+    pub peer: PeerName,
+}
+
+/// Removal of an instance, a check or a node (`PUT /v1/catalog/deregister`): the first of service id, check id, node.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Deregister {
+    /// Node name.
+    pub node: NodeName,
+    /// Instance to remove, `""` for none.
+    pub service_id: ServiceId,
+    /// Check to remove, `""` for none.
+    pub check_id: CheckId,
+    /// Owner.
+    pub tenancy: Tenancy,
+    /// Peer for imported rows.
+    pub peer: PeerName,
+}
+
+/// A change of the key-value store.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum KvOp {
+    /// Write unconditionally.
+    Set {
+        /// Key.
+        key: Str,
+        /// Value.
+        value: Bytes,
+        /// Flags.
+        flags: u64,
+    },
+    /// Write if the entry's modify index equals `index`; 0 = only if absent.
+    Cas {
+        /// Key.
+        key: Str,
+        /// Value.
+        value: Bytes,
+        /// Flags.
+        flags: u64,
+        /// Expected modify index.
+        index: u64,
+    },
+    /// Remove one key.
+    Delete {
+        /// Key.
+        key: Str,
+    },
+    /// Remove if the entry's modify index equals `index`.
+    DeleteCas {
+        /// Key.
+        key: Str,
+        /// Expected modify index.
+        index: u64,
+    },
+    /// Remove every key with this prefix.
+    DeleteTree {
+        /// Prefix.
+        prefix: Str,
+    },
+}
+
+/// Settings of autopilot. Durations in nanoseconds.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AutopilotConfig {
+    /// Remove failed servers as new ones join.
+    pub cleanup_dead_servers: bool,
+    /// Longest silence of a healthy server.
+    pub last_contact_threshold_ns: u64,
+    /// How many entries a healthy server may lag.
+    pub max_trailing_logs: u64,
+    /// Smallest number of servers that clean-up leaves.
+    pub min_quorum: u32,
+    /// How long a server must be healthy before it votes.
+    pub server_stabilization_time_ns: u64,
+}
+
+impl Default for AutopilotConfig {
+    fn default() -> Self {
+        Self {
+            cleanup_dead_servers: true,
+            last_contact_threshold_ns: 200_000_000,
+            max_trailing_logs: 250,
+            min_quorum: 0,
+            server_stabilization_time_ns: 10_000_000_000,
+        }
+    }
+}
+
+/// One entry of the log.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum Command {
+    /// Nothing; used as a barrier.
+    Noop,
+    /// Catalog upsert.
+    Register(Box<Register>),
+    /// Catalog removal.
+    Deregister(Deregister),
+    /// Key-value change.
+    Kv {
+        /// Owner of the key.
+        tenancy: Tenancy,
+        /// The change.
+        op: KvOp,
+    },
+    /// First root of the authority, or a rotation: stores configuration, private state and the full list of roots in one step.
+    /// Answers `Bool(false)` and changes nothing if the stored configuration's modify index is not `expect_index`.
+    CaSet {
+        /// Modify index of the configuration this is based on; 0 = none yet.
+        expect_index: u64,
+        /// Configuration.
+        config: CaConfig,
+        /// Private state.
+        state: CaProviderState,
+        /// Roots.
+        roots: Vec<CaRoot>,
+    },
+    /// Stores autopilot's settings, if the stored modify index equals `cas` (when given).
+    AutopilotSet {
+        /// Settings.
+        config: AutopilotConfig,
+        /// Expected modify index.
+        cas: Option<u64>,
+    },
+    /// Forgets deletions (tombstones) up to this index.
+    ReapTombstones {
+        /// Highest index to forget.
+        up_to: u64,
+    },
+    /// Several commands as one entry, each with its own answer; not a transaction.
+    Batch(Vec<Command>),
+}
+
+/// A command with what the proposer fixed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Proposal {
+    /// Wall time of the proposer, Unix milliseconds.
+    pub proposed_at_ms: u64,
+    /// The command.
+    pub command: Command,
+}
+
+/// What applying a command answers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum CommandResponse {
+    /// Done.
+    Ok,
+    /// Whether a conditional command took effect.
+    Bool(bool),
+    /// Refused by the state machine; the text is part of the public API. Nothing was changed.
+    Refused(Str),
+    /// Answers of a batch.
+    Batch(Vec<CommandResponse>),
+}

@@ -1,0 +1,1 @@
+//! The sockets, timers and files around the gossip core.

@@ -1,0 +1,1 @@
+//! Membership core: SWIM, Lifeguard, keyring, tags, push and pull.

@@ -1,0 +1,1 @@
+//! Consensus: openraft behind our own handle.
