@@ -14,6 +14,7 @@ pub mod member;
 pub mod names;
 pub mod query;
 pub mod record;
+pub mod validate;
 
 pub use error::{Outcome, RequestError};
 pub use names::{
