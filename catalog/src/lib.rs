@@ -1,1 +1,30 @@
-//! The replicated state machine.
+//! The replicated state machine: nodes, services, checks, keys, the authority's roots and autopilot's settings.
+//!
+//! [`Store`] is one version of the state: a handful of persistent maps, cloned in constant time, so that readers keep a
+//! version while [`Store::apply`] builds the next one. Applying is a pure function of the log: this crate has no clock, no
+//! randomness, no I/O and no configuration. What a write touched comes back as a [`ChangeSet`] of [`Topic`]s; what a read
+//! depends on is told by [`topics_of`], without reading.
+//!
+//! It refuses to know JSON, tokens, filter expressions, and who is leader.
+//!
+//! Start with [`Store`] and `apply` (writes), [`run_query`] (reads), [`snapshot`] (streams of the whole state).
+//!
+//! Three rules hold everywhere:
+//! - every row lives under (partition, namespace, peer); names are found by their folded form;
+//! - an index never decreases: what is deleted leaves the index of the last disappearance behind;
+//! - a hash map is only ever asked for one key: whatever is listed comes from an ordered map.
+
+mod apply;
+mod changes;
+mod query;
+mod scope;
+pub mod snapshot;
+mod store;
+mod topic;
+
+pub use apply::ApplyCtx;
+pub use changes::ChangeSet;
+pub use query::{run_query, run_services_filtered};
+pub use scope::Scope;
+pub use store::Store;
+pub use topic::{CheckState, Topic, topics_of};

@@ -1,0 +1,142 @@
+//! What a query depends on and what a write touches.
+
+use crate::scope::Scope;
+use smallvec::{SmallVec, smallvec};
+use types::{
+    Str, Tenancy,
+    names::fold,
+    query::{Query, ServiceLookup},
+    record::status,
+};
+
+/// Which of the check states a status word belongs to. Words that no Consul knows share one state.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum CheckState {
+    /// `passing`
+    Passing,
+    /// `warning`
+    Warning,
+    /// `critical`
+    Critical,
+    /// Any other word.
+    Other,
+}
+
+impl CheckState {
+    /// The state of a status word.
+    pub fn of(word: &str) -> Self {
+        match word {
+            status::PASSING => Self::Passing,
+            status::WARNING => Self::Warning,
+            status::CRITICAL => Self::Critical,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A part of the state that changes as one for those who wait. Names are folded.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Topic {
+    /// Node rows of a partition (scope of nodes).
+    Nodes(Scope),
+    /// A node's row and its service rows (scope of nodes).
+    NodeServices(Scope, Str),
+    /// A node's checks (scope of nodes).
+    NodeChecks(Scope, Str),
+    /// Names of services and their tags.
+    ServiceNames(Scope),
+    /// Any service row, or the node row below one.
+    ServiceRows(Scope),
+    /// Instances of one name, their nodes and checks.
+    Service(Scope, Str),
+    /// Instances that stand for one name in the mesh, and its virtual IP.
+    Connect(Scope, Str),
+    /// Checks of any state.
+    Checks(Scope),
+    /// Checks that are, or were, in one state.
+    CheckState(Scope, CheckState),
+    /// Addresses of any node or service.
+    Addresses,
+    /// One key. Never listed by [`crate::ChangeSet::topics`]; see [`crate::ChangeSet::kv_keys`].
+    Kv(Tenancy, Str),
+    /// All keys under a prefix. Never listed by [`crate::ChangeSet::topics`]; see [`crate::ChangeSet::kv_keys`].
+    KvPrefix(Tenancy, Str),
+    /// Roots of the authority.
+    CaRoots,
+    /// Configuration of the authority.
+    CaConfig,
+    /// Autopilot's settings.
+    Autopilot,
+}
+
+/// Shortest prefix of a node id that finds a node.
+pub(crate) const NODE_ID_PREFIX_MIN: usize = 2;
+
+/// Whether a node name in a query may also mean a node id.
+pub(crate) fn may_be_node_id(name: &str) -> bool {
+    (NODE_ID_PREFIX_MIN..=36).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+/// What the answer of `query` depends on, whatever node metadata or filter expression is applied to it: the answer can only
+/// change together with one of these, and the greatest [`crate::Store::topic_index`] of them moves when it does.
+pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
+    match query {
+        Query::Nodes { tenancy, peer } => smallvec![Topic::Nodes(Scope::new(tenancy, peer).of_nodes())],
+        Query::Services { tenancy, peer } => smallvec![Topic::ServiceRows(Scope::new(tenancy, peer))],
+        Query::ServiceNodes { tenancy, peer, service, lookup, .. }
+        | Query::ServiceHealth { tenancy, peer, service, lookup, .. } => {
+            let scope = Scope::new(tenancy, peer);
+            match lookup {
+                ServiceLookup::Plain => smallvec![Topic::Service(scope, service.folded())],
+                ServiceLookup::Connect => smallvec![Topic::Connect(scope, service.folded())],
+                // Nothing links ingress gateways to services before config entries do.
+                ServiceLookup::Ingress => smallvec![],
+            }
+        }
+        Query::ServiceChecks { tenancy, peer, service } => {
+            smallvec![Topic::Service(Scope::new(tenancy, peer), service.folded())]
+        }
+        Query::NodeServices { tenancy, peer, node } => {
+            let scope = Scope::new(tenancy, peer);
+            let nodes = scope.of_nodes();
+            let mut topics = smallvec![Topic::NodeServices(nodes.clone(), node.folded())];
+            if may_be_node_id(node) {
+                topics.push(Topic::Nodes(nodes));
+                topics.push(Topic::ServiceRows(scope));
+            }
+            topics
+        }
+        Query::NodeChecks { tenancy, peer, node } => {
+            smallvec![Topic::NodeChecks(Scope::new(tenancy, peer).of_nodes(), node.folded())]
+        }
+        Query::NodeState { tenancy, node } => {
+            let scope = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
+            smallvec![
+                Topic::NodeServices(scope.clone(), node.folded()),
+                Topic::NodeChecks(scope, node.folded())
+            ]
+        }
+        Query::ChecksInState { tenancy, peer, state } => {
+            let scope = Scope::new(tenancy, peer);
+            // Node metadata may be asked for, so node rows count.
+            let nodes = Topic::Nodes(scope.of_nodes());
+            if state.as_str() == "any" {
+                smallvec![Topic::Checks(scope), nodes]
+            } else {
+                smallvec![Topic::CheckState(scope, CheckState::of(state)), nodes]
+            }
+        }
+        Query::KvGet { tenancy, key } => smallvec![Topic::Kv(tenancy.clone(), key.clone())],
+        Query::KvList { tenancy, prefix } | Query::KvKeys { tenancy, prefix, .. } => {
+            smallvec![Topic::KvPrefix(tenancy.clone(), prefix.clone())]
+        }
+        Query::CaRoots => smallvec![Topic::CaRoots],
+        Query::CaConfig => smallvec![Topic::CaConfig, Topic::CaRoots],
+        Query::Autopilot => smallvec![Topic::Autopilot],
+        Query::ByAddress { .. } => smallvec![Topic::Addresses],
+        Query::VirtualIp { tenancy, peer, service } => {
+            smallvec![Topic::Connect(Scope::new(tenancy, peer), fold(service))]
+        }
+    }
+}
