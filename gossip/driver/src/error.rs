@@ -1,0 +1,78 @@
+//! Why an operation of the driver failed.
+
+use std::{io, net::SocketAddr, path::PathBuf};
+use types::Str;
+
+/// Why gossip could not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The port is taken or the address is not ours; the operator's mistake.
+    #[error("failed to start {proto} listener on {addr}: {source}")]
+    Bind {
+        /// `TCP` or `UDP`.
+        proto: &'static str,
+        /// The address.
+        addr: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The keyring file is there but of no use.
+    #[error("failed to load keyring {path}: {reason}")]
+    Keyring {
+        /// The file.
+        path: PathBuf,
+        /// Why; never holds key material.
+        reason: String,
+    },
+    /// A file of ours cannot be written.
+    #[error("failed to write {path}: {source}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Name or tags are too large to be gossiped.
+    #[error("member does not fit into a gossip packet: {0}")]
+    Member(String),
+}
+
+/// Why no target could be joined. Retry later.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{}", join_text(.failures))]
+pub struct JoinError {
+    /// Each address that was tried and why it failed.
+    pub failures: Vec<(String, String)>,
+}
+
+fn join_text(failures: &[(String, String)]) -> String {
+    let n = failures.len();
+    let mut out = format!("{n} error{} occurred:\n", if n == 1 { "" } else { "s" });
+    for (addr, why) in failures {
+        out.push_str(&format!("\t* Failed to join {addr}: {why}\n"));
+    }
+    out.push('\n');
+    out
+}
+
+/// Why a member could not be forced to leave.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ForceLeaveError {
+    /// The caller's mistake.
+    #[error("No node found with name '{0}'")]
+    UnknownMember(Str),
+    /// Gossip has ended.
+    #[error("gossip is shut down")]
+    Shutdown,
+}
+
+/// Why tags could not be changed. The old ones stay.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum SetTagsError {
+    /// The caller's mistake.
+    #[error("tags do not fit into a gossip packet: {0}")]
+    TooLarge(String),
+    /// Gossip has ended.
+    #[error("gossip is shut down")]
+    Shutdown,
+}
