@@ -1,0 +1,107 @@
+//! Settings of the local state.
+
+use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
+use types::{
+    DatacenterName, NodeName, SecretToken, Str, Tenancy,
+    record::{Locality, Map},
+};
+
+/// Longest output kept of a check, bytes, when nothing else is configured.
+pub const CHECK_OUTPUT_MAX_SIZE_DEFAULT: usize = 4096;
+/// How long a changed output alone is held back, when nothing else is configured.
+pub const CHECK_UPDATE_INTERVAL_DEFAULT: Duration = Duration::from_secs(300);
+/// Ports given to sidecars, when nothing else is configured.
+pub const SIDECAR_PORTS_DEFAULT: RangeInclusive<u16> = 21000..=21255;
+
+/// This agent as a node of the catalog.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct NodeIdentity {
+    /// Node id.
+    pub id: Str,
+    /// Node name.
+    pub name: NodeName,
+    /// Datacenter.
+    pub datacenter: DatacenterName,
+    /// Advertised address.
+    pub address: Str,
+    /// `lan`, `wan`, `lan_ipv4`, ….
+    pub tagged_addresses: Map,
+    /// Metadata, with `consul-network-segment` and `consul-version`.
+    pub meta: Map,
+    /// Region and zone.
+    pub locality: Option<Locality>,
+    /// Partition of the agent.
+    pub tenancy: Tenancy,
+}
+
+/// Which definitions may run scripts.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum ScriptPermission {
+    /// None.
+    #[default]
+    Denied,
+    /// Those from files (`enable_local_script_checks`).
+    Files,
+    /// All (`enable_script_checks`).
+    All,
+}
+
+/// Settings of [`crate::LocalState`].
+#[derive(Clone, Debug)]
+pub struct LocalConfig {
+    /// This agent as a node.
+    pub node: NodeIdentity,
+    /// Where registrations of the HTTP API are kept; `None` keeps nothing (`-dev`).
+    pub data_dir: Option<PathBuf>,
+    /// Which definitions may run scripts.
+    pub scripts: ScriptPermission,
+    /// Upper bound of every check's output, bytes; at least 1.
+    pub check_output_max_size: usize,
+    /// How long a changed output alone is held back; zero = not at all.
+    pub check_update_interval: Duration,
+    /// Keep no output at all.
+    pub discard_check_output: bool,
+    /// Ports given to sidecars; `None` = assignment is disabled.
+    pub sidecar_ports: Option<RangeInclusive<u16>>,
+    /// Source address of probes; `None` = as the system chooses.
+    pub probe_source: Option<IpAddr>,
+    /// Token of rows that were registered without one, and of the node's own row.
+    pub default_token: SecretToken,
+    /// `enable_agent_tls_for_checks`: client certificate and authorities for TLS probes, PEM.
+    pub probe_tls: Option<ProbeTls>,
+}
+
+/// TLS material of probes, PEM texts.
+#[derive(Clone, Default)]
+pub struct ProbeTls {
+    /// Authorities.
+    pub ca_pem: String,
+    /// Client certificate chain, may be empty.
+    pub cert_pem: String,
+    /// Its key, may be empty.
+    pub key_pem: String,
+}
+
+impl std::fmt::Debug for ProbeTls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProbeTls").finish_non_exhaustive()
+    }
+}
+
+impl LocalConfig {
+    /// Everything else at its default.
+    pub fn new(node: NodeIdentity) -> Self {
+        Self {
+            node,
+            data_dir: None,
+            scripts: ScriptPermission::Denied,
+            check_output_max_size: CHECK_OUTPUT_MAX_SIZE_DEFAULT,
+            check_update_interval: CHECK_UPDATE_INTERVAL_DEFAULT,
+            discard_check_output: false,
+            sidecar_ports: Some(SIDECAR_PORTS_DEFAULT),
+            probe_source: None,
+            default_token: SecretToken::default(),
+            probe_tls: None,
+        }
+    }
+}
