@@ -3,6 +3,24 @@
 //! - [`Submit`]: a write, which goes to the leader; the answer says applied, not applied, or unknown.
 //! - [`Query`]: a read with consistency and optional blocking.
 //! - [`ViewHub`]: the published version of the state and those who wait for it to change.
+//! - [`Service`]: both traits for one agent; [`server`] and [`Pool`] carry requests over the server port.
+//!
+//! It refuses to know consensus (the [`Consensus`] port is plugged in) and HTTP. Start with [`service`].
 
+pub mod blocking;
+mod conn;
+pub mod consensus;
+pub mod hub;
+pub mod message;
+pub mod pool;
 pub mod ports;
+pub mod server;
+pub mod servers;
+pub mod service;
+
+pub use consensus::{Consensus, Leadership};
+pub use hub::ViewHub;
+pub use pool::Pool;
 pub use ports::{Query, Submit};
+pub use servers::ServerList;
+pub use service::{ServerSide, Service, ServiceConfig};

@@ -15,4 +15,4 @@ pub use rng::RngSeed;
 pub use tasks::{Shutdown, Tasks};
 
 /// A boxed future, the return type of object-safe asynchronous traits.
-pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn std::future::Future<Output = T> + Send + 'a>>;
+pub type BoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,176 @@
+//! One multiplexed connection, seen by its opener.
+
+use crate::message::{Answer, Frame, Kind, PREFACE, Request, put_frame, take_frame};
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+use runtime::{Net, Shutdown, Stream, Tasks};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    sync::{mpsc, oneshot},
+};
+use types::{RequestError, Str, codec};
+
+/// How many requests may wait for the writer of one connection.
+const WRITE_QUEUE: usize = 1024;
+/// How many bytes the writer gathers before it writes.
+const WRITE_GATHER_BYTES: usize = 256 << 10;
+
+type Pending = Arc<Mutex<HashMap<u64, oneshot::Sender<Bytes>>>>;
+
+/// An open connection.
+pub(crate) struct Conn {
+    outbox: mpsc::Sender<(Kind, u64, Bytes)>,
+    pending: Pending,
+    next_id: AtomicU64,
+    closed: Arc<AtomicBool>,
+    stop: Shutdown,
+}
+
+/// Forgets the pending entry, and tells the server, when a caller stops waiting.
+struct Waiting<'a> {
+    conn: &'a Conn,
+    id: u64,
+    done: bool,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.done && self.conn.pending.lock().remove(&self.id).is_some() {
+            // A full queue only means that the server finds out later, when it answers.
+            let _ = self.conn.outbox.try_send((Kind::Cancel, self.id, Bytes::new()));
+        }
+    }
+}
+
+impl Conn {
+    /// Connects; `on_close` runs once when the connection ends, whoever ended it.
+    pub(crate) async fn open(
+        net: &dyn Net,
+        local: Option<IpAddr>,
+        to: SocketAddr,
+        limit: Duration,
+        tasks: &Tasks,
+        on_close: impl FnOnce() + Send + 'static,
+    ) -> std::io::Result<Arc<Self>> {
+        let mut stream = net.connect(local, to, limit).await?;
+        stream.write_all(&PREFACE).await?;
+        let (outbox, inbox) = mpsc::channel(WRITE_QUEUE);
+        let stop = tasks.shutdown().child();
+        let conn = Arc::new(Self {
+            outbox,
+            pending: Arc::default(),
+            next_id: AtomicU64::new(1),
+            closed: Arc::default(),
+            stop: stop.clone(),
+        });
+        let (pending, closed) = (conn.pending.clone(), conn.closed.clone());
+        tasks.spawn("rpc connection", async move {
+            let (read, write) = tokio::io::split(stream);
+            tokio::select! {
+                () = stop.wait() => {}
+                _ = read_answers(read, &pending) => {}
+                _ = write_frames(write, inbox) => {}
+            }
+            closed.store(true, Ordering::Release);
+            // Dropping the senders wakes every caller.
+            pending.lock().clear();
+            on_close();
+        });
+        Ok(conn)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn close(&self) {
+        self.stop.trigger();
+    }
+
+    async fn exchange(&self, kind: Kind, payload: Bytes) -> Result<Bytes, RequestError> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (tx, rx) = oneshot::channel();
+        self.pending.lock().insert(id, tx);
+        let mut waiting = Waiting { conn: self, id, done: false };
+        // Looked at after inserting: the closing side clears the map after it has set the flag.
+        let gone = || RequestError::Transport { text: Str::new_static("connection closed"), sent: false };
+        if self.is_closed() || self.outbox.send((kind, id, payload)).await.is_err() {
+            return Err(gone());
+        }
+        let answer = rx.await;
+        waiting.done = true;
+        answer.map_err(|_closed| RequestError::Transport {
+            text: Str::new_static("connection closed before the answer came"),
+            sent: true,
+        })
+    }
+
+    /// Sends a request and waits for the answer; dropping the future cancels it on the server.
+    pub(crate) async fn call(&self, request: &Request) -> Answer {
+        let bytes = codec::encode(request).map_err(|e| RequestError::Malformed(Str::from(e.to_string())))?;
+        let answer = self.exchange(Kind::Request, bytes.into()).await?;
+        codec::decode::<Answer>(&answer).map_err(|e| RequestError::Malformed(Str::from(e.to_string())))?
+    }
+
+    /// Sends an opaque raft request.
+    pub(crate) async fn call_raft(&self, request: Bytes) -> Result<Bytes, RequestError> {
+        self.exchange(Kind::RaftRequest, request).await
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.stop.trigger();
+    }
+}
+
+async fn read_answers(
+    mut read: tokio::io::ReadHalf<Box<dyn Stream>>,
+    pending: &Pending,
+) -> std::io::Result<()> {
+    let mut buf = BytesMut::with_capacity(32 << 10);
+    loop {
+        while let Some(Frame { kind, id, payload }) = take_frame(&mut buf).map_err(std::io::Error::other)? {
+            if matches!(kind, Kind::Response | Kind::RaftResponse)
+                && let Some(tx) = pending.lock().remove(&id)
+            {
+                // The caller may have gone in this very moment.
+                let _ = tx.send(payload);
+            }
+        }
+        if read.read_buf(&mut buf).await? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// Writes what is queued, gathering what has piled up into one write.
+pub(crate) async fn write_frames(
+    mut write: tokio::io::WriteHalf<Box<dyn Stream>>,
+    mut inbox: mpsc::Receiver<(Kind, u64, Bytes)>,
+) -> std::io::Result<()> {
+    let mut buf = BytesMut::with_capacity(16 << 10);
+    while let Some((kind, id, payload)) = inbox.recv().await {
+        put_frame(&mut buf, kind, id, &payload);
+        while buf.len() < WRITE_GATHER_BYTES
+            && let Ok((kind, id, payload)) = inbox.try_recv()
+        {
+            put_frame(&mut buf, kind, id, &payload);
+        }
+        write.write_all(&buf).await?;
+        buf.clear();
+        if buf.capacity() > 4 * WRITE_GATHER_BYTES {
+            buf = BytesMut::with_capacity(16 << 10);
+        }
+    }
+    Ok(())
+}

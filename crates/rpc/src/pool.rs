@@ -1,0 +1,117 @@
+//! Connections to other servers, opened when needed.
+
+use crate::{
+    conn::Conn,
+    message::{Answer, Request},
+};
+use bytes::Bytes;
+use runtime::{Net, Tasks};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::Mutex;
+use types::{RequestError, Str};
+
+/// How long opening a connection may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How many servers one agent keeps connections to.
+const PEERS_MAX: usize = 256;
+
+/// Raft traffic has its own connection, so that a large answer never delays a heartbeat.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Lane {
+    Requests,
+    Raft,
+}
+
+type Slot = Arc<Mutex<Option<Arc<Conn>>>>;
+
+/// Told when a raft connection to a server ends.
+pub type OnDisconnect = Arc<dyn Fn(SocketAddr) + Send + Sync>;
+
+/// The connections of one agent. Cloning shares them.
+#[derive(Clone)]
+pub struct Pool {
+    net: Arc<dyn Net>,
+    local: Option<IpAddr>,
+    tasks: Tasks,
+    slots: Arc<parking_lot::Mutex<HashMap<(SocketAddr, Lane), Slot>>>,
+    on_disconnect: Arc<parking_lot::RwLock<Option<OnDisconnect>>>,
+}
+
+impl Pool {
+    /// A pool that connects from `local` when it is a concrete address.
+    pub fn new(net: Arc<dyn Net>, local: Option<IpAddr>, tasks: Tasks) -> Self {
+        Self { net, local, tasks, slots: Arc::default(), on_disconnect: Arc::default() }
+    }
+
+    /// Sets who is told when a raft connection ends.
+    pub fn on_disconnect(&self, f: OnDisconnect) {
+        *self.on_disconnect.write() = Some(f);
+    }
+
+    async fn conn(&self, to: SocketAddr, lane: Lane) -> Result<Arc<Conn>, RequestError> {
+        let slot = {
+            let mut slots = self.slots.lock();
+            if slots.len() >= PEERS_MAX && !slots.contains_key(&(to, lane)) {
+                // Servers come and go; drop what nobody holds open.
+                slots.retain(|_, s| s.try_lock().is_ok_and(|c| c.as_ref().is_some_and(|c| !c.is_closed())));
+                if slots.len() >= PEERS_MAX {
+                    return Err(RequestError::Overloaded);
+                }
+            }
+            slots.entry((to, lane)).or_default().clone()
+        };
+        let mut slot = slot.lock().await;
+        if let Some(c) = slot.as_ref().filter(|c| !c.is_closed()) {
+            return Ok(c.clone());
+        }
+        let told = self.on_disconnect.clone();
+        let on_close = move || {
+            if lane == Lane::Raft
+                && let Some(f) = told.read().clone()
+            {
+                f(to);
+            }
+        };
+        let conn = Conn::open(&*self.net, self.local, to, CONNECT_LIMIT, &self.tasks, on_close)
+            .await
+            .map_err(|e| RequestError::Transport {
+                text: Str::from(format!("failed to connect to {to}: {e}")),
+                sent: false,
+            })?;
+        *slot = Some(conn.clone());
+        Ok(conn)
+    }
+
+    /// Asks the server at `to`. The caller sets the deadline; dropping the future cancels the request there.
+    ///
+    /// # Errors
+    /// Those of the server, or [`RequestError::Transport`].
+    pub async fn call(&self, to: SocketAddr, request: &Request) -> Answer {
+        self.conn(to, Lane::Requests).await?.call(request).await
+    }
+
+    /// Sends an opaque raft request.
+    ///
+    /// # Errors
+    /// [`RequestError::Transport`].
+    pub async fn call_raft(&self, to: SocketAddr, request: Bytes) -> Result<Bytes, RequestError> {
+        self.conn(to, Lane::Raft).await?.call_raft(request).await
+    }
+
+    /// Closes the connections to a server that is gone.
+    pub fn forget(&self, to: SocketAddr) {
+        for lane in [Lane::Requests, Lane::Raft] {
+            if let Some(slot) = self.slots.lock().remove(&(to, lane))
+                && let Ok(slot) = slot.try_lock()
+                && let Some(conn) = slot.as_ref()
+            {
+                conn.close();
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The server port: accepts connections and answers requests.
+
+use crate::{
+    conn::write_frames,
+    message::{Answer, Frame, Kind, PREFACE, Request, take_frame},
+};
+use bytes::{Bytes, BytesMut};
+use runtime::{BoxFuture, Listener, Stream, Tasks};
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::{
+    io::AsyncReadExt,
+    sync::{Semaphore, mpsc},
+    task::{AbortHandle, JoinSet},
+};
+use types::{RequestError, Str, codec};
+
+/// Connections at once.
+const CONNECTIONS_MAX: usize = 4096;
+/// Requests in flight on one connection (blocking queries of a busy client agent among them).
+const IN_FLIGHT_MAX: usize = 16_384;
+/// Answers that wait for the writer of one connection.
+const ANSWER_QUEUE: usize = 1024;
+/// How long a fresh connection may take to say what it is.
+const PREFACE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Answers requests that arrive on the server port.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request. Writes run to the end even if the future is dropped; reads end with it.
+    fn handle(&self, request: Request) -> BoxFuture<'_, Answer>;
+    /// Answers one raft request.
+    fn handle_raft(&self, request: Bytes) -> BoxFuture<'_, Bytes>;
+}
+
+/// Serves `listener` until shutdown.
+pub fn serve(listener: Box<dyn Listener>, handler: Arc<dyn Handler>, tasks: &Tasks) {
+    let shutdown = tasks.shutdown().clone();
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    tasks.spawn_critical("rpc listener", async move {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.wait() => return,
+                // A finished connection; nothing is lost if this branch is dropped.
+                Some(_) = connections.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, from)) => match slots.clone().try_acquire_owned() {
+                        Ok(slot) => {
+                            let handler = handler.clone();
+                            connections.spawn(async move {
+                                if let Err(error) = serve_connection(stream, handler).await {
+                                    tracing::debug!(%from, %error, "rpc connection ended");
+                                }
+                                drop(slot);
+                            });
+                        }
+                        Err(_full) => tracing::warn!(%from, max = CONNECTIONS_MAX, "too many rpc connections, refusing one"),
+                    },
+                    Err(error) => {
+                        // Out of file descriptors, most likely: let others finish before trying again.
+                        tracing::error!(%error, "failed to accept rpc connection");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                },
+            }
+        }
+    });
+}
+
+async fn serve_connection(mut stream: Box<dyn Stream>, handler: Arc<dyn Handler>) -> std::io::Result<()> {
+    let mut preface = [0; PREFACE.len()];
+    tokio::time::timeout(PREFACE_LIMIT, stream.read_exact(&mut preface)).await??;
+    if preface != PREFACE {
+        return Err(std::io::Error::other("not a connection of this protocol"));
+    }
+    let (read, write) = tokio::io::split(stream);
+    let (answers, outbox) = mpsc::channel(ANSWER_QUEUE);
+    tokio::select! {
+        r = read_requests(read, answers, handler) => r,
+        r = write_frames(write, outbox) => r,
+    }
+}
+
+async fn read_requests(
+    mut read: tokio::io::ReadHalf<Box<dyn Stream>>,
+    answers: mpsc::Sender<(Kind, u64, Bytes)>,
+    handler: Arc<dyn Handler>,
+) -> std::io::Result<()> {
+    let mut buf = BytesMut::with_capacity(32 << 10);
+    // Dropped with the connection, which ends what its caller can no longer hear.
+    let mut running: JoinSet<u64> = JoinSet::new();
+    let mut cancel: HashMap<u64, AbortHandle> = HashMap::new();
+    loop {
+        while let Some(Frame { kind, id, payload }) = take_frame(&mut buf).map_err(std::io::Error::other)? {
+            let (handler, answers) = (handler.clone(), answers.clone());
+            match kind {
+                Kind::Request if running.len() >= IN_FLIGHT_MAX => {
+                    let refusal = encode_answer(&Err(RequestError::Overloaded));
+                    answers.send((Kind::Response, id, refusal)).await.map_err(std::io::Error::other)?;
+                }
+                Kind::Request => {
+                    let task = running.spawn(async move {
+                        let answer = match codec::decode::<Request>(&payload) {
+                            Ok(request) => handler.handle(request).await,
+                            Err(e) => Err(RequestError::Malformed(Str::from(e.to_string()))),
+                        };
+                        // A closed channel means that the connection is gone.
+                        let _ = answers.send((Kind::Response, id, encode_answer(&answer))).await;
+                        id
+                    });
+                    cancel.insert(id, task);
+                }
+                Kind::RaftRequest => {
+                    running.spawn(async move {
+                        let answer = handler.handle_raft(payload).await;
+                        let _ = answers.send((Kind::RaftResponse, id, answer)).await;
+                        id
+                    });
+                }
+                Kind::Cancel => {
+                    if let Some(task) = cancel.remove(&id) {
+                        task.abort();
+                    }
+                }
+                Kind::Response | Kind::RaftResponse => {
+                    return Err(std::io::Error::other("unexpected answer"));
+                }
+            }
+        }
+        tokio::select! {
+            n = read.read_buf(&mut buf) => if n? == 0 { return Ok(()) },
+            // Collecting a finished request can be repeated at any time.
+            Some(done) = running.join_next() => if let Ok(id) = done { cancel.remove(&id); },
+        }
+    }
+}
+
+fn encode_answer(answer: &Answer) -> Bytes {
+    match codec::encode(answer) {
+        Ok(b) if b.len() < crate::message::FRAME_BYTES_MAX - 16 => b.into(),
+        Ok(_) => encode_answer(&Err(RequestError::Refused(Str::new_static("answer is too large")))),
+        Err(e) => codec::encode(&Answer::Err(RequestError::Malformed(Str::from(e.to_string()))))
+            .unwrap_or_default()
+            .into(),
+    }
+}

@@ -1,0 +1,476 @@
+//! Submit and Query for one agent: local on servers, forwarded otherwise.
+
+use crate::{
+    blocking::{blocking_query, run, version},
+    consensus::Consensus,
+    hub::ViewHub,
+    message::{Answer, RaftConfiguration, Request, Response, StatusAnswer},
+    pool::Pool,
+    ports,
+    servers::ServerList,
+};
+use catalog::topics_of;
+use runtime::{BoxFuture, RngSeed};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::time::Instant;
+use types::{
+    DatacenterName, RequestError, SecretToken, Str,
+    command::{Command, CommandResponse},
+    query::{Consistency, Query, QueryMeta, QueryOptions, QueryResponse},
+};
+
+/// How often a write may be passed on before a server gives up on leader hints.
+const HOPS_MAX: u8 = 3;
+/// Smallest pause between attempts while there is no leader; the real wake-up is the change of leadership.
+const RETRY_PAUSE: Duration = Duration::from_millis(25);
+/// How long one attempt at a write may wait for its answer.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
+/// Limits of the service.
+#[derive(Clone, Debug)]
+pub struct ServiceConfig {
+    /// Own datacenter.
+    pub datacenter: DatacenterName,
+    /// How long a request waits for a leader (`performance.rpc_hold_timeout`).
+    pub hold: Duration,
+    /// Wait of a blocking query that names none.
+    pub default_wait: Duration,
+    /// Longest wait.
+    pub max_wait: Duration,
+}
+
+/// The part that only servers have.
+pub struct ServerSide {
+    /// Published state.
+    pub hub: Arc<ViewHub>,
+    /// Consensus.
+    pub consensus: Arc<dyn Consensus>,
+}
+
+/// Submit and Query of one agent.
+pub struct Service {
+    config: ServiceConfig,
+    server: Option<ServerSide>,
+    servers: Arc<ServerList>,
+    pool: Pool,
+    jitter: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
+}
+
+impl Service {
+    /// Builds it; `server` is `None` on client agents.
+    pub fn new(
+        config: ServiceConfig,
+        server: Option<ServerSide>,
+        servers: Arc<ServerList>,
+        pool: Pool,
+        seed: RngSeed,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            server,
+            servers,
+            pool,
+            jitter: parking_lot::Mutex::new(seed.fork("query jitter")),
+        })
+    }
+
+    fn check_datacenter(&self, dc: Option<&str>) -> Result<(), RequestError> {
+        match dc {
+            Some(dc) if !dc.is_empty() && !dc.eq_ignore_ascii_case(&self.config.datacenter) => {
+                Err(RequestError::NoPathToDatacenter)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Leader and peers, as this agent or a server it asks knows them.
+    ///
+    /// # Errors
+    /// On a client, when no server answers.
+    pub async fn status(&self) -> Result<StatusAnswer, RequestError> {
+        match &self.server {
+            Some(s) => {
+                Ok(StatusAnswer { leader: s.consensus.leadership().leader, peers: s.consensus.peers() })
+            }
+            None => match self.ask_any_server(&Request::Status, Instant::now() + self.config.hold).await? {
+                Response::Status(s) => Ok(s),
+                other => Err(unexpected(&other)),
+            },
+        }
+    }
+
+    /// The Raft configuration as the leader has it.
+    ///
+    /// # Errors
+    /// When there is no leader.
+    pub async fn raft_configuration(&self) -> Result<RaftConfiguration, RequestError> {
+        match self.leader_request(Request::RaftConfiguration).await? {
+            Response::RaftConfiguration(c) => Ok(c),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Asks the leader to take this server out of the Raft configuration.
+    ///
+    /// # Errors
+    /// When there is no leader, or it refuses.
+    pub async fn remove_server(&self, id: u128) -> Result<(), RequestError> {
+        self.leader_request(Request::RemoveServer { id }).await.map(|_ok| ())
+    }
+
+    /// Sends a request that only the leader answers, waiting for one within the hold time.
+    async fn leader_request(&self, request: Request) -> Answer {
+        let deadline = Instant::now() + self.config.hold;
+        loop {
+            let attempt = match &self.server {
+                Some(s) if s.consensus.leadership().is_leader => {
+                    self.handle_here(s, request.clone(), deadline).await
+                }
+                Some(s) => match s.consensus.leadership().leader {
+                    Some(leader) => self.call_within(leader, &request, deadline).await,
+                    None => Err(RequestError::NoLeader),
+                },
+                None => return self.ask_any_server(&request, deadline).await,
+            };
+            match attempt {
+                Err(e) if e.is_transient() && e.outcome() == types::Outcome::NotApplied => {
+                    self.wait_for_leader(deadline).await?;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Sleeps until leadership changes or a short pause is over; fails once the deadline has passed.
+    async fn wait_for_leader(&self, deadline: Instant) -> Result<(), RequestError> {
+        if Instant::now() + RETRY_PAUSE >= deadline {
+            return Err(RequestError::NoLeader);
+        }
+        match &self.server {
+            Some(s) => {
+                let mut rx = s.consensus.leadership_changes();
+                tokio::select! {
+                    // Either way the caller looks again.
+                    _ = rx.changed() => {}
+                    () = tokio::time::sleep(RETRY_PAUSE * 4) => {}
+                }
+            }
+            None => tokio::time::sleep(RETRY_PAUSE).await,
+        }
+        Ok(())
+    }
+
+    async fn call_within(&self, to: SocketAddr, request: &Request, deadline: Instant) -> Answer {
+        match tokio::time::timeout_at(deadline, self.pool.call(to, request)).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Err(RequestError::Transport {
+                text: Str::from(format!("no answer from {to} in time")),
+                sent: true,
+            }),
+        }
+    }
+
+    /// Asks servers in turn until one answers with something that is not transient.
+    async fn ask_any_server(&self, request: &Request, deadline: Instant) -> Answer {
+        let is_read = !matches!(request, Request::Submit { .. });
+        let answer_by = match request {
+            Request::Query { options, .. } if options.min_index > 0 => {
+                let wait = options.max_wait.unwrap_or(self.config.default_wait);
+                Instant::now() + wait + wait / 8 + self.config.hold
+            }
+            Request::Submit { .. } => deadline.max(Instant::now() + WRITE_LIMIT),
+            _ => deadline,
+        };
+        loop {
+            let Some(server) = self.servers.pick() else {
+                if Instant::now() + RETRY_PAUSE >= deadline || self.servers.is_settled_empty() {
+                    return Err(RequestError::NoServers);
+                }
+                tokio::time::sleep(RETRY_PAUSE).await;
+                continue;
+            };
+            match self.call_within(server, request, answer_by).await {
+                Err(e @ RequestError::Transport { .. }) => {
+                    tracing::debug!(%server, error = %e, "server did not answer, trying another");
+                    self.servers.failed(server);
+                    if !(is_read || e.outcome() == types::Outcome::NotApplied) {
+                        return Err(RequestError::Unknown);
+                    }
+                    if Instant::now() + RETRY_PAUSE >= deadline {
+                        return Err(e);
+                    }
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+                Err(e @ (RequestError::ShuttingDown | RequestError::NotLeader)) => {
+                    self.servers.failed(server);
+                    if Instant::now() + RETRY_PAUSE >= deadline {
+                        return Err(e);
+                    }
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn submit_inner(
+        &self,
+        datacenter: Option<Str>,
+        token: SecretToken,
+        command: Command,
+        hops: u8,
+    ) -> Result<(u64, CommandResponse), RequestError> {
+        self.check_datacenter(datacenter.as_deref())?;
+        let deadline = Instant::now() + self.config.hold;
+        let Some(server) = &self.server else {
+            let request = Request::Submit { datacenter, token, command, hops };
+            return submit_answer(self.ask_any_server(&request, deadline).await?);
+        };
+        loop {
+            let leadership = server.consensus.leadership();
+            let attempt = if leadership.is_leader {
+                server.consensus.propose(command.clone()).await
+            } else {
+                match leadership.leader {
+                    Some(leader) if hops < HOPS_MAX => {
+                        let request = Request::Submit {
+                            datacenter: datacenter.clone(),
+                            token: token.clone(),
+                            command: command.clone(),
+                            hops: hops + 1,
+                        };
+                        self.call_within(leader, &request, Instant::now() + WRITE_LIMIT)
+                            .await
+                            .and_then(submit_answer)
+                    }
+                    Some(_) => return Err(RequestError::NotLeader),
+                    None => Err(RequestError::NoLeader),
+                }
+            };
+            match attempt {
+                Ok((_, CommandResponse::Refused(text))) => return Err(RequestError::Refused(text)),
+                Ok(done) => return Ok(done),
+                Err(e) if e.outcome() == types::Outcome::Unknown => return Err(RequestError::Unknown),
+                Err(e) if e.is_transient() => self.wait_for_leader(deadline).await?,
+                Err(e) => return Err(e),
+            }
+        }
+    }
+
+    async fn query_inner(&self, query: Query, options: QueryOptions) -> Result<QueryResponse, RequestError> {
+        self.check_datacenter(options.datacenter.as_deref())?;
+        let hold = Instant::now() + self.config.hold;
+        let Some(server) = &self.server else {
+            return match self.ask_any_server(&Request::Query { query, options }, hold).await? {
+                Response::Query(r) => Ok(r),
+                other => Err(unexpected(&other)),
+            };
+        };
+        let deadline = Instant::now() + self.wait(&options);
+        loop {
+            match self.query_here(server, &query, &options, deadline, hold).await {
+                Err(e) if e.is_transient() && !matches!(e, RequestError::Overloaded) => {
+                    self.wait_for_leader(hold.max(deadline.min(hold + self.config.hold))).await?
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Time that a blocking query may park, with up to a sixteenth of jitter so that many do not return at once.
+    fn wait(&self, options: &QueryOptions) -> Duration {
+        if options.min_index == 0 {
+            return Duration::ZERO;
+        }
+        let wait = options
+            .max_wait
+            .filter(|w| !w.is_zero())
+            .unwrap_or(self.config.default_wait)
+            .min(self.config.max_wait);
+        let sixteenth = u64::try_from(wait.as_millis() / 16).unwrap_or(0);
+        wait + Duration::from_millis(rand::Rng::random_range(&mut *self.jitter.lock(), 0..=sixteenth))
+    }
+
+    async fn query_here(
+        &self,
+        server: &ServerSide,
+        query: &Query,
+        options: &QueryOptions,
+        deadline: Instant,
+        hold: Instant,
+    ) -> Result<QueryResponse, RequestError> {
+        let consensus = &*server.consensus;
+        let too_stale = options.max_stale.is_some_and(|max| consensus.last_contact() > max);
+        let consistency = if too_stale { Consistency::Default } else { options.consistency };
+        let mut leads = None;
+        if consistency != Consistency::Stale {
+            let leadership = consensus.leadership();
+            if leadership.is_leader {
+                tokio::time::timeout_at(hold, consensus.read_point())
+                    .await
+                    .map_err(|_elapsed| RequestError::NoLeader)??;
+                leads = Some((leadership.term, consensus.leadership_changes()));
+            } else {
+                // The leader confirms a read point; this server answers once it has applied it.
+                let leader = leadership.leader.ok_or(RequestError::NoLeader)?;
+                let Response::ReadPoint(point) = self.call_within(leader, &Request::ReadPoint, hold).await?
+                else {
+                    return Err(RequestError::Malformed("read point".into()));
+                };
+                tokio::time::timeout_at(hold, server.hub.wait_applied(point))
+                    .await
+                    .map_err(|_elapsed| RequestError::NoLeader)?;
+            }
+        }
+        let (result, index) = blocking_query(&server.hub, query, options, deadline, leads).await?;
+        Ok(QueryResponse { meta: meta(consensus, index, consistency), result })
+    }
+
+    /// Answers a request that came over the server port, or from this agent.
+    async fn handle_here(&self, server: &ServerSide, request: Request, deadline: Instant) -> Answer {
+        match request {
+            Request::Submit { datacenter, token, command, hops } => {
+                let (index, response) = self.submit_inner(datacenter, token, command, hops).await?;
+                Ok(Response::Submit(index, response))
+            }
+            Request::Query { query, options } => self.query_inner(query, options).await.map(Response::Query),
+            Request::ReadPoint => {
+                let point = tokio::time::timeout_at(deadline, server.consensus.read_point())
+                    .await
+                    .map_err(|_elapsed| RequestError::NoLeader)??;
+                Ok(Response::ReadPoint(point))
+            }
+            Request::Status => self.status().await.map(Response::Status),
+            Request::RemoveServer { id } => server.consensus.remove_server(id).await.map(|()| Response::Ok),
+            Request::TransferLeader { to } => {
+                server.consensus.transfer_leader(to).await.map(|()| Response::Ok)
+            }
+            Request::RaftConfiguration if server.consensus.leadership().is_leader => {
+                Ok(Response::RaftConfiguration(server.consensus.configuration()))
+            }
+            Request::PromiseBootstrap { servers } => {
+                Ok(Response::Promise(server.consensus.promise_bootstrap(&servers)))
+            }
+            Request::RaftConfiguration => {
+                Box::pin(self.raft_configuration()).await.map(Response::RaftConfiguration)
+            }
+        }
+    }
+}
+
+fn meta(consensus: &dyn Consensus, index: u64, consistency: Consistency) -> QueryMeta {
+    let leadership = consensus.leadership();
+    QueryMeta {
+        index: index.max(1),
+        known_leader: leadership.leader.is_some(),
+        last_contact: if consistency == Consistency::Stale {
+            consensus.last_contact()
+        } else {
+            Duration::ZERO
+        },
+        consistency,
+        filtered_by_acls: false,
+    }
+}
+
+fn submit_answer(response: Response) -> Result<(u64, CommandResponse), RequestError> {
+    match response {
+        Response::Submit(_, CommandResponse::Refused(text)) => Err(RequestError::Refused(text)),
+        Response::Submit(index, response) => Ok((index, response)),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn unexpected(response: &Response) -> RequestError {
+    let what = match response {
+        Response::Submit(..) => "submit",
+        Response::Query(_) => "query",
+        Response::ReadPoint(_) => "read point",
+        Response::Status(_) => "status",
+        Response::Ok => "ok",
+        Response::RaftConfiguration(_) => "raft configuration",
+        Response::Promise(_) => "promise",
+    };
+    RequestError::Malformed(Str::from(format!("unexpected answer of kind {what}")))
+}
+
+impl ports::Submit for Service {
+    fn submit(
+        &self,
+        datacenter: Option<&str>,
+        token: &SecretToken,
+        command: Command,
+    ) -> BoxFuture<'_, Result<(u64, CommandResponse), RequestError>> {
+        let (datacenter, token) = (datacenter.map(Str::new), token.clone());
+        Box::pin(self.submit_inner(datacenter, token, command, 0))
+    }
+}
+
+impl ports::Query for Service {
+    fn query(
+        &self,
+        query: Query,
+        options: QueryOptions,
+    ) -> BoxFuture<'_, Result<QueryResponse, RequestError>> {
+        Box::pin(self.query_inner(query, options))
+    }
+
+    fn query_now(
+        &self,
+        query: &Query,
+        options: &QueryOptions,
+    ) -> Option<Result<QueryResponse, RequestError>> {
+        let server = self.readable_now(options)?;
+        let store = server.hub.load();
+        Some(run(&store, query, options).map(|(result, index)| QueryResponse {
+            meta: meta(&*server.consensus, index, options.consistency),
+            result,
+        }))
+    }
+
+    fn version_now(&self, query: &Query, options: &QueryOptions) -> Option<u64> {
+        let server = self.readable_now(options)?;
+        Some(version(&server.hub.load(), &topics_of(query)))
+    }
+}
+
+impl Service {
+    /// The local state, if it is fresh enough for these options without waiting.
+    fn readable_now(&self, options: &QueryOptions) -> Option<&ServerSide> {
+        let server = self.server.as_ref()?;
+        if options.min_index > 0 || self.check_datacenter(options.datacenter.as_deref()).is_err() {
+            return None;
+        }
+        match options.consistency {
+            Consistency::Stale => match options.max_stale {
+                Some(max) if server.consensus.last_contact() > max => None,
+                _ => Some(server),
+            },
+            Consistency::Default | Consistency::Consistent => {
+                let point = server.consensus.read_point_now()?;
+                (server.hub.applied() >= point).then_some(server)
+            }
+        }
+    }
+}
+
+impl crate::server::Handler for Service {
+    fn handle(&self, request: Request) -> BoxFuture<'_, Answer> {
+        Box::pin(async move {
+            match &self.server {
+                Some(server) => {
+                    let deadline = Instant::now() + self.config.hold;
+                    self.handle_here(server, request, deadline).await
+                }
+                None => Err(RequestError::NoServers),
+            }
+        })
+    }
+
+    fn handle_raft(&self, request: bytes::Bytes) -> BoxFuture<'_, bytes::Bytes> {
+        match &self.server {
+            Some(server) => server.consensus.handle_raft(request),
+            None => Box::pin(std::future::ready(bytes::Bytes::new())),
+        }
+    }
+}
