@@ -6,3 +6,6 @@
 
 pub mod decode;
 pub mod duration;
+pub mod encode;
+pub mod request;
+pub mod time;

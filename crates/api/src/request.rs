@@ -1,0 +1,15 @@
+//! Request bodies.
+
+mod catalog;
+mod check;
+mod operator;
+mod proxy;
+mod service;
+
+pub use catalog::{CatalogDeregister, deregister, register};
+pub use check::{TtlUpdate, check_definition, ttl_update};
+pub use operator::{autopilot_config, keyring_key, token_body};
+pub use service::service_definition;
+
+#[cfg(test)]
+mod tests;
