@@ -1,7 +1,17 @@
 //! Writes.
 
-use crate::{changes::ChangeSet, store::Store};
-use types::command::{Command, CommandResponse};
+use crate::{
+    catalog::{self, Edit},
+    changes::ChangeSet,
+    scope::Scope,
+    store::Store,
+    topic::Topic,
+};
+use types::{
+    Str, Tenancy,
+    command::{AutopilotConfig, Command, CommandResponse},
+    record::RaftIndex,
+};
 
 /// What the log says about an entry besides the command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,11 +23,78 @@ pub struct ApplyCtx {
 }
 
 impl Store {
-    /// Applies one command, adds what it touched to `changes`, and answers it. A refused command changes nothing.
+    /// Applies one command, adds what it touched to `changes`, and answers it. A refused command changes nothing but the
+    /// index of the state.
     pub fn apply(&mut self, ctx: &ApplyCtx, command: &Command, changes: &mut ChangeSet) -> CommandResponse {
-        let _ = command;
         self.applied(ctx.index);
         changes.applied(ctx.index);
-        CommandResponse::Refused("not built yet".into())
+        match command {
+            Command::Batch(commands) => {
+                CommandResponse::Batch(commands.iter().map(|c| self.apply_single(ctx, c, changes)).collect())
+            }
+            single => self.apply_single(ctx, single, changes),
+        }
+    }
+
+    fn apply_single(
+        &mut self,
+        ctx: &ApplyCtx,
+        command: &Command,
+        changes: &mut ChangeSet,
+    ) -> CommandResponse {
+        let index = ctx.index;
+        let answer = |r: Result<(), Str>| r.map_or_else(CommandResponse::Refused, |()| CommandResponse::Ok);
+        match command {
+            Command::Noop => CommandResponse::Ok,
+            Command::Register(request) => {
+                let mut edit = Edit { catalog: &mut self.catalog, index, changes };
+                answer(catalog::register(&mut edit, request))
+            }
+            Command::Deregister(request) => {
+                let mut edit = Edit { catalog: &mut self.catalog, index, changes };
+                answer(catalog::deregister(&mut edit, request))
+            }
+            Command::Kv { tenancy, op } => self.kv_table_mut(tenancy).apply(index, tenancy, op, changes),
+            Command::CaSet { expect_index, config, state, roots } => {
+                let change = self.authority.set(index, *expect_index, config, state, roots);
+                if let Some(change) = &change {
+                    if change.config {
+                        changes.touch(Topic::CaConfig);
+                    }
+                    if change.roots {
+                        changes.touch(Topic::CaRoots);
+                    }
+                }
+                CommandResponse::Bool(change.is_some())
+            }
+            Command::AutopilotSet { config, cas } => self.set_autopilot(index, config, *cas, changes),
+            Command::ReapTombstones { up_to } => {
+                self.kv.each_mut(|table| table.reap(*up_to));
+                CommandResponse::Ok
+            }
+            Command::Batch(_) => CommandResponse::Refused("a batch cannot hold another batch".into()),
+        }
+    }
+
+    fn kv_table_mut(&mut self, tenancy: &Tenancy) -> &mut crate::kv::KvTable {
+        self.kv.get_mut(&Scope { tenancy: tenancy.clone(), peer: Default::default() })
+    }
+
+    fn set_autopilot(
+        &mut self,
+        index: u64,
+        config: &AutopilotConfig,
+        cas: Option<u64>,
+        changes: &mut ChangeSet,
+    ) -> CommandResponse {
+        let old = self.autopilot.index;
+        if cas.is_some_and(|cas| cas != old.modify) {
+            return CommandResponse::Bool(false);
+        }
+        self.autopilot.config = config.clone();
+        self.autopilot.index =
+            RaftIndex { create: if old.create == 0 { index } else { old.create }, modify: index };
+        changes.touch(Topic::Autopilot);
+        if cas.is_some() { CommandResponse::Bool(true) } else { CommandResponse::Ok }
     }
 }

@@ -14,13 +14,18 @@
 //! - an index never decreases: what is deleted leaves the index of the last disappearance behind;
 //! - a hash map is only ever asked for one key: whatever is listed comes from an ordered map.
 
+mod address;
 mod apply;
+mod authority;
+mod catalog;
 mod changes;
+mod kv;
 mod query;
 mod scope;
 pub mod snapshot;
 mod store;
 mod topic;
+mod vip;
 
 pub use apply::ApplyCtx;
 pub use changes::ChangeSet;

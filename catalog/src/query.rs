@@ -1,26 +1,118 @@
 //! Reads.
 
-use crate::store::Store;
+mod nodes;
+mod services;
+
+use crate::{scope::Scope, store::Store};
+use std::{net::IpAddr, sync::Arc};
 use types::{
     Str,
     query::{Query, QueryResult},
-    record::ServiceNode,
+    record::{Node, ServiceNode},
 };
+
+pub use services::run_services_filtered;
 
 /// Answers `query` from one version of the state, keeping rows whose node has all of `node_meta`; with it the index of the
 /// result, at least 1.
+///
+/// The index is the newest change among what the answer was made from, deletions included. What does not exist reports the
+/// last time anything of its kind disappeared, so that unrelated writes do not move it.
 pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (QueryResult, u64) {
-    let _ = (query, node_meta);
-    (QueryResult::Kv(None), store.index().max(1))
+    let (result, index) = match query {
+        Query::KvGet { tenancy, key } => match store.kv_table(tenancy) {
+            Some(table) => match table.get(key) {
+                Some(entry) => (QueryResult::Kv(Some(entry.clone())), entry.index.modify),
+                None => (QueryResult::Kv(None), table.index()),
+            },
+            None => (QueryResult::Kv(None), 0),
+        },
+        Query::ServiceHealth { tenancy, peer, service, lookup, tags, passing_only } => {
+            let asked = services::Asked {
+                scope: &Scope::new(tenancy, peer),
+                service,
+                lookup: *lookup,
+                tags,
+                node_meta,
+            };
+            services::health(store, &asked, *passing_only)
+        }
+        Query::ServiceNodes { tenancy, peer, service, lookup, tags } => {
+            let asked = services::Asked {
+                scope: &Scope::new(tenancy, peer),
+                service,
+                lookup: *lookup,
+                tags,
+                node_meta,
+            };
+            services::rows(store, &asked)
+        }
+        Query::ServiceChecks { tenancy, peer, service } => {
+            services::checks(store, &Scope::new(tenancy, peer), service, node_meta)
+        }
+        Query::Services { tenancy, peer } => services::names(store, &Scope::new(tenancy, peer), node_meta),
+        Query::Nodes { tenancy, peer } => nodes::all(store, &Scope::new(tenancy, peer), node_meta),
+        Query::NodeServices { tenancy, peer, node } => {
+            nodes::services(store, &Scope::new(tenancy, peer), node)
+        }
+        Query::NodeChecks { tenancy, peer, node } => nodes::checks(store, &Scope::new(tenancy, peer), node),
+        Query::NodeState { tenancy, node } => nodes::state(store, tenancy, node),
+        Query::ChecksInState { tenancy, peer, state } => {
+            nodes::checks_in_state(store, &Scope::new(tenancy, peer), state, node_meta)
+        }
+        Query::KvList { tenancy, prefix } => match store.kv_table(tenancy) {
+            Some(table) => {
+                let entries: Vec<_> = table.list(prefix).cloned().collect();
+                let newest = entries.iter().map(|e| e.index.modify).max();
+                (QueryResult::KvList(entries), table.prefix_index_from(prefix, newest))
+            }
+            None => (QueryResult::KvList(Vec::new()), 0),
+        },
+        Query::KvKeys { tenancy, prefix, separator } => match store.kv_table(tenancy) {
+            Some(table) => {
+                let (keys, index) = table.keys(prefix, separator);
+                (QueryResult::KvKeys(keys), index)
+            }
+            None => (QueryResult::KvKeys(Vec::new()), 0),
+        },
+        Query::CaRoots => (QueryResult::CaRoots(store.authority.roots()), store.authority.roots_index()),
+        Query::CaConfig => {
+            (QueryResult::CaConfig(store.authority.config().cloned()), store.authority.config_index())
+        }
+        Query::Autopilot => {
+            let autopilot = &store.autopilot;
+            (QueryResult::Autopilot(autopilot.config.clone(), autopilot.index), autopilot.index.modify)
+        }
+        Query::ByAddress { address } => by_address(store, *address),
+        Query::VirtualIp { tenancy, peer, service } => {
+            services::virtual_ip(store, &Scope::new(tenancy, peer), service)
+        }
+    };
+    (result, index.max(1))
 }
 
-/// As [`run_query`] for [`Query::Services`], counting only the instances that `keep` accepts.
-pub fn run_services_filtered(
-    store: &Store,
-    query: &Query,
-    node_meta: &[(Str, Str)],
-    keep: &mut dyn FnMut(&ServiceNode) -> bool,
-) -> (QueryResult, u64) {
-    let _ = keep;
-    run_query(store, query, node_meta)
+/// Nodes of this cluster with the address, else service instances.
+fn by_address(store: &Store, address: IpAddr) -> (QueryResult, u64) {
+    let (mut nodes, mut services) = (Vec::new(), Vec::new());
+    for (_, table) in store.catalog.nodes.iter().filter(|(scope, _)| scope.peer.is_local()) {
+        for (name, service) in table.addresses.find(address) {
+            let Some(row) = table.rows.get(name) else { continue };
+            match service {
+                None => nodes.push(row.node.clone()),
+                Some(key) => services.extend(
+                    row.services.get(key).map(|s| ServiceNode { node: row.node.clone(), service: s.clone() }),
+                ),
+            }
+        }
+    }
+    if !nodes.is_empty() {
+        services.clear();
+    }
+    (QueryResult::ByAddress { nodes, services }, store.catalog.rows_index)
+}
+
+/// Whether a node has all of the metadata asked for.
+fn has_meta(node: &Arc<Node>, wanted: &[(Str, Str)]) -> bool {
+    wanted.is_empty()
+        || node.meta.as_ref().is_some_and(|meta| wanted.iter().all(|(k, v)| meta.get(k) == Some(v)))
 }

@@ -62,4 +62,14 @@ impl<T: Clone + Default> Scoped<T> {
         std::iter::once((Scope::default(), &self.default))
             .chain(self.named.iter().map(|(k, v)| (k.clone(), v)))
     }
+    /// Changes each table.
+    pub fn each_mut(&mut self, mut f: impl FnMut(&mut T)) {
+        f(&mut self.default);
+        let scopes: Vec<Scope> = self.named.keys().cloned().collect();
+        for scope in &scopes {
+            if let Some(table) = self.named.get_mut(scope) {
+                f(table);
+            }
+        }
+    }
 }

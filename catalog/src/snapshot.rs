@@ -1,7 +1,27 @@
 //! Streams of the whole state.
+//!
+//! ```text
+//! header   "PRAETOR\0", format version u16
+//! frame*   length u32, CRC-32 of the payload u32, payload: records, each with its length u32 before it
+//! ```
+//! All numbers are little-endian. A record is a binary message of [`record::Record`]; the last one says how many there were.
+//! Only rows and those indexes that rows do not tell are stored; groups and other derived maps are built again.
 
-use crate::store::Store;
-use std::io::Read;
+mod reader;
+mod record;
+mod writer;
+
+pub use reader::restore;
+pub use writer::Writer;
+
+/// First bytes of every snapshot.
+const MAGIC: &[u8; 8] = b"PRAETOR\0";
+/// Version that [`Writer`] writes.
+pub const VERSION: u16 = 1;
+/// Size at which a chunk is yielded; one large row may exceed it.
+const CHUNK_BYTES: usize = 64 << 10;
+/// Largest frame that is read.
+const FRAME_BYTES_MAX: usize = 64 << 20;
 
 /// Why a snapshot could not be read. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -12,42 +32,10 @@ pub enum SnapshotError {
     /// Not a snapshot, or a damaged one.
     #[error("the snapshot is damaged: {0}")]
     Damaged(&'static str),
+    /// A record could not be decoded.
+    #[error("the snapshot is damaged: {0}")]
+    Record(#[from] types::codec::CodecError),
     /// Written by a version that this one does not know.
     #[error("unknown snapshot version {0}")]
     Version(u16),
-}
-
-/// Yields a snapshot of one version of the state in chunks of about 64 KiB, without holding more than one.
-pub struct Writer {
-    store: Store,
-    done: bool,
-}
-
-impl Writer {
-    /// A snapshot of `store`.
-    pub fn new(store: Store) -> Self {
-        Self { store, done: false }
-    }
-}
-
-impl Iterator for Writer {
-    type Item = Vec<u8>;
-    fn next(&mut self) -> Option<Vec<u8>> {
-        if std::mem::replace(&mut self.done, true) {
-            return None;
-        }
-        Some(self.store.index().to_le_bytes().to_vec())
-    }
-}
-
-/// Reads a snapshot to its end.
-///
-/// # Errors
-/// Damaged, truncated or unknown input; see [`SnapshotError`].
-pub fn restore(mut input: impl Read) -> Result<Store, SnapshotError> {
-    let mut index = [0; 8];
-    input.read_exact(&mut index)?;
-    let mut store = Store::new();
-    store.applied(u64::from_le_bytes(index));
-    Ok(store)
 }

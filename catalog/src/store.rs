@@ -1,11 +1,22 @@
 //! One version of the state.
 
-use crate::topic::Topic;
+use crate::{
+    authority::{Authority, Autopilot},
+    catalog::Catalog,
+    kv::KvTable,
+    scope::Scoped,
+    topic::Topic,
+};
+use types::{PeerName, ca::CaProviderState};
 
-/// One version of the state.
+/// One version of the state. Cloning takes constant time and shares everything.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct Store {
     index: u64,
+    pub(crate) catalog: Catalog,
+    pub(crate) kv: Scoped<KvTable>,
+    pub(crate) authority: Authority,
+    pub(crate) autopilot: Autopilot,
 }
 
 impl Store {
@@ -13,15 +24,46 @@ impl Store {
     pub fn new() -> Self {
         Self::default()
     }
+
     /// Index of the last command applied.
     pub fn index(&self) -> u64 {
         self.index
     }
-    /// Index at which a topic last changed; never decreases but by a restore.
+
+    /// Index at which a topic last changed. It never decreases but by a restore, and may move without need: the topic of
+    /// something that does not exist moves with whatever of its kind disappears.
     pub fn topic_index(&self, topic: &Topic) -> u64 {
-        let _ = topic;
-        self.index
+        let nodes = &self.catalog.nodes;
+        let services = &self.catalog.services;
+        match topic {
+            Topic::Nodes(s) => nodes.get(s).map_or(0, |t| t.index),
+            Topic::NodeServices(s, name) => nodes.get(s).map_or(0, |t| t.services_index(name)),
+            Topic::NodeChecks(s, name) => nodes.get(s).map_or(0, |t| t.checks_index(name)),
+            Topic::ServiceNames(s) => services.get(s).map_or(0, |t| t.names_index),
+            Topic::ServiceRows(s) => services.get(s).map_or(0, |t| t.rows_index),
+            Topic::Service(s, name) => services.get(s).map_or(0, |t| t.group_index(name)),
+            Topic::Connect(s, name) => services.get(s).map_or(0, |t| t.connect_index(name)),
+            Topic::Checks(s) => services.get(s).map_or(0, |t| t.checks_index),
+            Topic::CheckState(s, state) => services.get(s).map_or(0, |t| t.state_index(*state)),
+            Topic::Addresses => self.catalog.rows_index,
+            Topic::Kv(tenancy, key) => self.kv_table(tenancy).map_or(0, |t| t.key_index(key)),
+            Topic::KvPrefix(tenancy, prefix) => self.kv_table(tenancy).map_or(0, |t| t.prefix_index(prefix)),
+            Topic::CaRoots => self.authority.roots_index(),
+            Topic::CaConfig => self.authority.config_index(),
+            Topic::Autopilot => self.autopilot.index.modify,
+        }
     }
+
+    /// Private state of the built-in authority, for the leader's duties only.
+    pub fn ca_provider_state(&self) -> Option<&CaProviderState> {
+        self.authority.provider_state()
+    }
+
+    pub(crate) fn kv_table(&self, tenancy: &types::Tenancy) -> Option<&KvTable> {
+        const LOCAL: &PeerName = &PeerName(None);
+        self.kv.get_for(tenancy, LOCAL)
+    }
+
     pub(crate) fn applied(&mut self, index: u64) {
         self.index = index;
     }

@@ -1,0 +1,76 @@
+//! What a snapshot consists of. Variants are only ever appended.
+
+use crate::{
+    authority::{AuthorityState, Autopilot},
+    scope::Scope,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use types::{
+    Str, Tenancy,
+    record::{HealthCheck, KvEntry, Node, NodeService},
+};
+
+/// One piece of the state.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Record {
+    /// Comes first.
+    Start {
+        index: u64,
+        rows_index: u64,
+        /// Highest virtual address handed out so far.
+        vips_used: u32,
+    },
+    NodeTable {
+        scope: Scope,
+        index: u64,
+        extinct: u64,
+    },
+    ServiceTable {
+        scope: Scope,
+        names_index: u64,
+        rows_index: u64,
+        extinct: u64,
+        connect_extinct: u64,
+        checks_index: u64,
+        state_index: [u64; 4],
+    },
+    /// Its services and checks follow.
+    Node {
+        node: Arc<Node>,
+        services_index: u64,
+        checks_index: u64,
+    },
+    Service(Arc<NodeService>),
+    Check(Arc<HealthCheck>),
+    /// Index of a service name; its instances came before.
+    Group {
+        scope: Scope,
+        name: Str,
+        index: u64,
+    },
+    /// Index and virtual address of a name in the mesh; its instances came before.
+    Connect {
+        scope: Scope,
+        name: Str,
+        index: u64,
+        vip: Option<u32>,
+    },
+    KvTable {
+        tenancy: Tenancy,
+        index: u64,
+        reaped: u64,
+    },
+    Kv(Arc<KvEntry>),
+    Tombstone {
+        tenancy: Tenancy,
+        key: Str,
+        index: u64,
+    },
+    Authority(Box<AuthorityState>),
+    Autopilot(Autopilot),
+    /// Comes last, with the number of records before it.
+    End {
+        records: u64,
+    },
+}

@@ -1,0 +1,237 @@
+//! Writing: a cursor over an immutable version of the state.
+
+use super::{CHUNK_BYTES, MAGIC, VERSION, record::Record};
+use crate::{catalog::RowKey, scope::Scope, store::Store};
+use imbl::OrdMap;
+use std::{collections::VecDeque, ops::Bound};
+use types::{Str, codec};
+
+/// Yields a snapshot of one version of the state in chunks of about 64 KiB, without holding more than one.
+pub struct Writer {
+    store: Store,
+    /// What is still to be written.
+    parts: VecDeque<Part>,
+    records: u64,
+    started: bool,
+    failed: bool,
+}
+
+/// A table, and the key up to which it is written.
+enum Part {
+    Head,
+    Nodes { scope: Scope, after: Option<Str> },
+    NodeServices { scope: Scope, node: Str, after: Option<RowKey> },
+    NodeChecks { scope: Scope, node: Str, after: Option<RowKey> },
+    Groups { scope: Scope, after: Option<Str> },
+    Connect { scope: Scope, after: Option<Str> },
+    Entries { scope: Scope, after: Option<Str> },
+    Tombstones { scope: Scope, after: Option<Str> },
+    End,
+}
+
+impl Writer {
+    /// A snapshot of `store`.
+    pub fn new(store: Store) -> Self {
+        let mut parts = VecDeque::from([Part::Head]);
+        parts.extend(store.catalog.nodes.iter().map(|(scope, _)| Part::Nodes { scope, after: None }));
+        for (scope, _) in store.catalog.services.iter() {
+            parts.push_back(Part::Groups { scope: scope.clone(), after: None });
+            parts.push_back(Part::Connect { scope, after: None });
+        }
+        for (scope, _) in store.kv.iter() {
+            parts.push_back(Part::Entries { scope: scope.clone(), after: None });
+            parts.push_back(Part::Tombstones { scope, after: None });
+        }
+        parts.push_back(Part::End);
+        Self { store, parts, records: 0, started: false, failed: false }
+    }
+
+    /// Whether a row could not be encoded; the snapshot then has no end and is of no use.
+    pub fn failed(&self) -> bool {
+        self.failed
+    }
+
+    /// Writes what fits of one part; what is left of it comes back.
+    fn write(&mut self, part: Part, out: &mut Vec<u8>) -> Option<Part> {
+        let store = self.store.clone();
+        match part {
+            Part::Head => {
+                self.head(&store, out);
+                None
+            }
+            Part::Nodes { scope, after } => {
+                let table = store.catalog.nodes.get(&scope)?;
+                let (key, row) = next(&table.rows, after.as_ref())?;
+                self.put(
+                    out,
+                    &Record::Node {
+                        node: row.node.clone(),
+                        services_index: row.services_index,
+                        checks_index: row.checks_index,
+                    },
+                );
+                self.parts.push_front(Part::Nodes { scope: scope.clone(), after: Some(key.clone()) });
+                self.parts.push_front(Part::NodeChecks {
+                    scope: scope.clone(),
+                    node: key.clone(),
+                    after: None,
+                });
+                Some(Part::NodeServices { scope, node: key.clone(), after: None })
+            }
+            Part::NodeServices { scope, node, after } => {
+                let row = store.catalog.nodes.get(&scope)?.rows.get(&node)?;
+                let after = self.rows(&row.services, after, out, |_, s| Record::Service(s.clone()))?;
+                Some(Part::NodeServices { scope, node, after: Some(after) })
+            }
+            Part::NodeChecks { scope, node, after } => {
+                let row = store.catalog.nodes.get(&scope)?.rows.get(&node)?;
+                let after = self.rows(&row.checks, after, out, |_, c| Record::Check(c.clone()))?;
+                Some(Part::NodeChecks { scope, node, after: Some(after) })
+            }
+            Part::Groups { scope, after } => {
+                let table = store.catalog.services.get(&scope)?;
+                let after = self.rows(&table.groups, after, out, |name, g| Record::Group {
+                    scope: scope.clone(),
+                    name: name.clone(),
+                    index: g.index,
+                })?;
+                Some(Part::Groups { scope, after: Some(after) })
+            }
+            Part::Connect { scope, after } => {
+                let table = store.catalog.services.get(&scope)?;
+                let after = self.rows(&table.connect, after, out, |name, g| Record::Connect {
+                    scope: scope.clone(),
+                    name: name.clone(),
+                    index: g.index,
+                    vip: g.vip,
+                })?;
+                Some(Part::Connect { scope, after: Some(after) })
+            }
+            Part::Entries { scope, after } => {
+                let table = store.kv.get(&scope)?;
+                let after = self.rows(table.entries(), after, out, |_, e| Record::Kv(e.clone()))?;
+                Some(Part::Entries { scope, after: Some(after) })
+            }
+            Part::Tombstones { scope, after } => {
+                let table = store.kv.get(&scope)?;
+                let after = self.rows(table.tombstones(), after, out, |key, index| Record::Tombstone {
+                    tenancy: scope.tenancy.clone(),
+                    key: key.clone(),
+                    index: *index,
+                })?;
+                Some(Part::Tombstones { scope, after: Some(after) })
+            }
+            Part::End => {
+                let records = self.records;
+                self.put(out, &Record::End { records });
+                None
+            }
+        }
+    }
+
+    fn head(&mut self, store: &Store, out: &mut Vec<u8>) {
+        let catalog = &store.catalog;
+        self.put(
+            out,
+            &Record::Start {
+                index: store.index(),
+                rows_index: catalog.rows_index,
+                vips_used: catalog.vips.used,
+            },
+        );
+        for (scope, t) in catalog.nodes.iter() {
+            self.put(out, &Record::NodeTable { scope, index: t.index, extinct: t.extinct });
+        }
+        for (scope, t) in catalog.services.iter() {
+            self.put(
+                out,
+                &Record::ServiceTable {
+                    scope,
+                    names_index: t.names_index,
+                    rows_index: t.rows_index,
+                    extinct: t.extinct,
+                    connect_extinct: t.connect_extinct,
+                    checks_index: t.checks_index,
+                    state_index: t.state_index,
+                },
+            );
+        }
+        for (scope, t) in store.kv.iter() {
+            let (index, reaped) = t.indexes();
+            self.put(out, &Record::KvTable { tenancy: scope.tenancy, index, reaped });
+        }
+        if let Some(state) = store.authority.state() {
+            self.put(out, &Record::Authority(Box::new(state.clone())));
+        }
+        self.put(out, &Record::Autopilot(store.autopilot.clone()));
+    }
+
+    /// Writes rows after a key until the chunk is full; the last key written, or `None` when there are no more.
+    fn rows<K: Ord + Clone, V>(
+        &mut self,
+        map: &OrdMap<K, V>,
+        after: Option<K>,
+        out: &mut Vec<u8>,
+        record: impl Fn(&K, &V) -> Record,
+    ) -> Option<K> {
+        let from = after.as_ref().map_or(Bound::Unbounded, Bound::Excluded);
+        let mut range = map.range::<_, K>((from, Bound::Unbounded));
+        for (key, value) in &mut range {
+            self.put(out, &record(key, value));
+            if out.len() >= CHUNK_BYTES {
+                return Some(key.clone());
+            }
+        }
+        None
+    }
+
+    fn put(&mut self, out: &mut Vec<u8>, record: &Record) {
+        let at = out.len();
+        out.extend_from_slice(&[0; 4]);
+        if codec::encode_into(record, out).is_err() {
+            self.failed = true;
+            out.truncate(at);
+            return;
+        }
+        let length = u32::try_from(out.len() - at - 4).unwrap_or(u32::MAX);
+        out[at..at + 4].copy_from_slice(&length.to_le_bytes());
+        self.records += 1;
+    }
+}
+
+fn next<'m, K: Ord + Clone, V>(map: &'m OrdMap<K, V>, after: Option<&K>) -> Option<(&'m K, &'m V)> {
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    map.range::<_, K>((from, Bound::Unbounded)).next().map(|(k, v)| (k, v))
+}
+
+impl Iterator for Writer {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        if self.failed {
+            return None;
+        }
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
+        if !self.started {
+            self.started = true;
+            chunk.extend_from_slice(MAGIC);
+            chunk.extend_from_slice(&VERSION.to_le_bytes());
+        }
+        let frame = chunk.len();
+        chunk.extend_from_slice(&[0; 8]);
+        while chunk.len() < CHUNK_BYTES {
+            let Some(part) = self.parts.pop_front() else { break };
+            if let Some(rest) = self.write(part, &mut chunk) {
+                self.parts.push_front(rest);
+            }
+        }
+        if chunk.len() == frame + 8 || self.failed {
+            return None;
+        }
+        let payload = &chunk[frame + 8..];
+        let (length, crc) = (u32::try_from(payload.len()).ok()?, crc32fast::hash(payload));
+        chunk[frame..frame + 4].copy_from_slice(&length.to_le_bytes());
+        chunk[frame + 4..frame + 8].copy_from_slice(&crc.to_le_bytes());
+        Some(chunk)
+    }
+}
