@@ -33,6 +33,16 @@ impl Name {
         (wire.len() <= NAME_BYTES_MAX).then_some(Self(wire))
     }
 
+    /// From labels, left to right. `None` when one is empty or too long, or the name is.
+    pub fn from_labels<'a>(labels: impl Iterator<Item = &'a [u8]>) -> Option<Self> {
+        let mut wire = SmallVec::new();
+        for label in labels {
+            push_label(&mut wire, label)?;
+        }
+        wire.push(0);
+        (wire.len() <= NAME_BYTES_MAX).then_some(Self(wire))
+    }
+
     /// From checked wire bytes.
     pub(crate) fn from_wire(wire: &[u8]) -> Self {
         debug_assert!(wire.last() == Some(&0));
