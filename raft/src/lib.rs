@@ -10,13 +10,24 @@
 //! Start reading at [`RaftHandle`], then `machine.rs` (how a batch is applied and published), `log_store.rs` and
 //! `wal` (how it got to the disk), `network.rs` (how it got to the other servers).
 
+mod admin;
 mod config;
 mod error;
 mod handle;
 mod id;
+mod kinds;
+mod log_store;
+mod machine;
+mod network;
 mod ports;
-pub mod shim;
+mod reads;
+mod serve;
+mod snapshot;
+mod start;
 mod status;
+pub mod storage;
+mod wal;
+mod wire;
 
 pub use config::{RaftConfig, Timing};
 pub use error::{AdminError, BootstrapError, StartError, TransportError};

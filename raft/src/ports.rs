@@ -1,8 +1,8 @@
 //! What the composition gives to consensus: a way to other servers, and an ear for new state.
 
-use crate::shim::{ChangeSet, Store};
 use crate::{Peer, ServerId, TransportError};
 use bytes::Bytes;
+use catalog::{ChangeSet, Store};
 use runtime::BoxFuture;
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +23,6 @@ pub trait Transport: Send + Sync + 'static {
 pub trait Observer: Send + Sync + 'static {
     /// Called after each applied batch, in log order, before the proposers of the batch are answered: a proposer that
     /// reads after its answer sees its own write. Must be quick and must not block.
+    /// After a restore, at start or from the leader, `changes` says that everything changed.
     fn published(&self, store: Arc<Store>, changes: &ChangeSet);
-    /// The state was replaced as a whole (snapshot from the leader, or restored at start): every watch must look again.
-    fn replaced(&self, store: Arc<Store>);
 }

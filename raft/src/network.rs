@@ -1,0 +1,186 @@
+//! openraft's network over [`Transport`].
+
+use crate::{
+    Peer, ServerId, Transport, TransportError,
+    kinds::{C, Vote},
+    snapshot::SnapshotFile,
+    wire::{Chunk, Envelope, Request, Response},
+};
+use bytes::Bytes;
+use openraft::{
+    RPCTypes, RaftNetworkFactory, RaftNetworkV2,
+    errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable},
+    network::RPCOption,
+    raft::{
+        AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+        TransferLeaderResponse, VoteRequest, VoteResponse,
+    },
+};
+use std::{future::Future, sync::Arc, time::Duration};
+
+/// Bytes of a snapshot in one request.
+const CHUNK_BYTES: usize = 512 << 10;
+/// Limit for a part of a snapshot.
+const CHUNK_LIMIT: Duration = Duration::from_secs(10);
+/// Limit for the last part: the receiver checks and restores it before it answers.
+const INSTALL_LIMIT: Duration = Duration::from_secs(300);
+/// Limit for entries: the receiver's disk may be slow, and giving up means sending them again.
+const APPEND_LIMIT: Duration = Duration::from_secs(2);
+
+/// Makes a client for each member.
+pub struct Network {
+    pub(crate) me: ServerId,
+    pub(crate) transport: Arc<dyn Transport>,
+}
+
+/// The way to one member.
+pub struct Client {
+    me: ServerId,
+    target: ServerId,
+    peer: Peer,
+    transport: Arc<dyn Transport>,
+}
+
+impl RaftNetworkFactory<C> for Network {
+    type Network = Client;
+
+    async fn new_client(&mut self, target: ServerId, peer: &Peer) -> Client {
+        Client { me: self.me, target, peer: peer.clone(), transport: self.transport.clone() }
+    }
+}
+
+/// Sends one request and decodes the answer.
+///
+/// # Errors
+/// [`TransportError`]; `Failed` also for an answer that makes no sense.
+pub(crate) async fn call(
+    transport: &dyn Transport,
+    me: ServerId,
+    target: ServerId,
+    peer: &Peer,
+    request: Request,
+    limit: Duration,
+) -> Result<Response, TransportError> {
+    let failed = |e: types::codec::CodecError| TransportError::Failed(e.to_string());
+    let bytes =
+        Bytes::from(types::codec::encode(&Envelope { from: me, to: target, request }).map_err(failed)?);
+    let answer = tokio::time::timeout(limit, transport.call(peer, target, bytes, limit))
+        .await
+        .unwrap_or(Err(TransportError::Timeout))?;
+    match types::codec::decode(&answer).map_err(failed)? {
+        Response::WrongServer => {
+            Err(TransportError::Unreachable(format!("{} is not server {target} any more", peer.addr)))
+        }
+        Response::Failed(text) => Err(TransportError::Failed(text)),
+        response => Ok(response),
+    }
+}
+
+impl Client {
+    async fn call(
+        &self,
+        action: RPCTypes,
+        request: Request,
+        limit: Duration,
+    ) -> Result<Response, RPCError<C>> {
+        call(&*self.transport, self.me, self.target, &self.peer, request, limit).await.map_err(|e| match e {
+            TransportError::Unreachable(_) => RPCError::Unreachable(Unreachable::from_string(e)),
+            TransportError::Timeout => {
+                RPCError::Timeout(Timeout { action, id: self.me, target: self.target, timeout: limit })
+            }
+            TransportError::Failed(_) => RPCError::Network(NetworkError::from_string(e)),
+        })
+    }
+}
+
+fn unexpected() -> RPCError<C> {
+    RPCError::Network(NetworkError::from_string("an answer to another question"))
+}
+
+impl RaftNetworkV2<C> for Client {
+    type SnapshotData = SnapshotFile;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<C>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<C>, RPCError<C>> {
+        let limit =
+            if rpc.entries.is_empty() { option.hard_ttl() } else { option.hard_ttl().max(APPEND_LIMIT) };
+        match self.call(RPCTypes::AppendEntries, Request::Append(rpc), limit).await? {
+            Response::Append(r) => Ok(r),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn vote(&mut self, rpc: VoteRequest<C>, option: RPCOption) -> Result<VoteResponse<C>, RPCError<C>> {
+        match self.call(RPCTypes::Vote, Request::Vote(rpc), option.hard_ttl()).await? {
+            Response::Vote(r) => Ok(r),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<C>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<C>, RPCError<C>> {
+        match self.call(RPCTypes::Vote, Request::PreVote(rpc), option.hard_ttl()).await? {
+            Response::Vote(r) => Ok(r),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        rpc: TransferLeaderRequest<C>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<C>, RPCError<C>> {
+        match self.call(RPCTypes::TransferLeader, Request::TransferLeader(rpc), option.hard_ttl()).await? {
+            Response::TransferLeader(r) => Ok(r),
+            _ => Err(unexpected()),
+        }
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: openraft::type_config::alias::SnapshotOf<C, SnapshotFile>,
+        cancel: impl Future<Output = ReplicationClosed> + Send + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<C>, StreamingError<C>> {
+        tokio::select! {
+            closed = cancel => Err(StreamingError::Closed(closed)),
+            result = self.send_snapshot(vote, snapshot) => result,
+        }
+    }
+}
+
+impl Client {
+    async fn send_snapshot(
+        &self,
+        vote: Vote,
+        snapshot: openraft::type_config::alias::SnapshotOf<C, SnapshotFile>,
+    ) -> Result<SnapshotResponse<C>, StreamingError<C>> {
+        let file = &snapshot.snapshot;
+        let mut offset = 0;
+        loop {
+            let bytes = file.bytes_at(offset, CHUNK_BYTES).map_err(|e| NetworkError::<C>::new(&e))?;
+            let last = offset + bytes.len() as u64 >= file.len;
+            let chunk = Chunk {
+                vote,
+                meta: snapshot.meta.clone(),
+                offset,
+                total: file.len,
+                bytes: Bytes::from(bytes),
+            };
+            let limit = if last { INSTALL_LIMIT } else { CHUNK_LIMIT };
+            match self.call(RPCTypes::InstallSnapshot, Request::Chunk(chunk), limit).await? {
+                Response::Snapshot(r) => return Ok(r),
+                // The receiver says where to go on: at the next part, or from the start if it lost what it had.
+                Response::ChunkNext(next) if next <= file.len => offset = next,
+                _ => return Err(unexpected().into()),
+            }
+        }
+    }
+}
