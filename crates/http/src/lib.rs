@@ -1,13 +1,33 @@
 //! The HTTP API server.
 //!
-//! Owns: routing, query options, status and error mapping, response headers, the cache of encoded answers, connection and
-//! body limits. Refuses to know JSON shapes (that is `api`), how state is stored (reached through [`rpc::Query`] and
+//! Owns: routing, query options, status and error mapping, response headers, the caches of answers, connection and body
+//! limits. Refuses to know JSON shapes (that is `api`), how state is stored (reached through [`rpc::Query`] and
 //! [`rpc::Submit`]) and the agent's own parts (reached through [`port::AgentPort`]).
-//! Start with [`HttpServer`], then `route` for the table of all endpoints.
+//!
+//! Start with [`HttpServer`]; `dispatch` has the order of work of a request, `route::table` all endpoints, `read` the way of
+//! every catalog, health and key-value read, `handlers` the rest.
 
+mod accept;
+mod agent_cache;
+mod answers;
+mod body;
 pub mod config;
+mod conn;
+mod context;
+mod dispatch;
+mod error;
+mod handlers;
+mod limit;
+mod options;
+mod params;
 pub mod port;
+mod read;
+mod reply;
+mod respond;
+mod route;
 mod server;
+mod ui;
 
+pub use accept::HttpListener;
 pub use config::HttpConfig;
-pub use server::{HttpListener, HttpServer};
+pub use server::HttpServer;

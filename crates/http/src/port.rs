@@ -31,6 +31,17 @@ pub enum PortError {
     Request(#[from] RequestError),
 }
 
+impl From<local::LocalError> for PortError {
+    fn from(e: local::LocalError) -> Self {
+        use local::LocalError;
+        match e {
+            LocalError::BadRequest(text) => Self::Invalid(text),
+            LocalError::NotFound(text) => Self::NotFound(text),
+            LocalError::Internal(text) => Self::Failed(text),
+        }
+    }
+}
+
 /// An answer that may have to wait for the agent.
 pub type PortFuture<'a, T> = BoxFuture<'a, Result<T, PortError>>;
 

@@ -1,31 +1,46 @@
-//! Accepting connections.
+//! The server's parts and its life.
 
-use crate::{HttpConfig, port::AgentPort};
+use crate::{
+    HttpConfig,
+    accept::{HttpListener, accept_loop},
+    agent_cache::AgentCache,
+    answers::Answers,
+    limit::ClientLimit,
+    port::AgentPort,
+    route::Router,
+};
 use arc_swap::ArcSwap;
 use rpc::{Query, Submit};
-use runtime::{Shutdown, WallClock};
+use runtime::{Shutdown, Tasks, WallClock};
 use std::sync::Arc;
-
-/// A bound listener.
-pub enum HttpListener {
-    /// TCP.
-    Tcp(tokio::net::TcpListener),
-    /// A unix socket; the caller owns the file.
-    Unix(tokio::net::UnixListener),
-    /// Anything else, as a simulated network.
-    Other(Box<dyn runtime::Listener>),
-}
+use tokio::sync::Semaphore;
 
 /// The server. Cheap to clone; all clones share limits and caches.
 #[derive(Clone)]
 pub struct HttpServer(Arc<Shared>);
 
-struct Shared {
-    config: ArcSwap<HttpConfig>,
-    query: Arc<dyn Query>,
-    submit: Arc<dyn Submit>,
-    agent: Arc<dyn AgentPort>,
-    clock: Arc<dyn WallClock>,
+/// What connections and handlers share.
+pub(crate) struct Shared {
+    pub(crate) config: ArcSwap<HttpConfig>,
+    pub(crate) query: Arc<dyn Query>,
+    pub(crate) submit: Arc<dyn Submit>,
+    pub(crate) agent: Arc<dyn AgentPort>,
+    pub(crate) clock: Arc<dyn WallClock>,
+    pub(crate) router: Router,
+    pub(crate) answers: Answers,
+    pub(crate) agent_cache: AgentCache,
+    pub(crate) clients: Arc<ClientLimit>,
+    pub(crate) connections: Arc<Semaphore>,
+    /// Refreshers of the agent's cache.
+    pub(crate) tasks: Tasks,
+}
+
+impl Shared {
+    /// A number in 0..1 that spreads waits; its quality does not matter.
+    pub(crate) fn jitter(&self) -> f64 {
+        let hash = ahash::RandomState::new().hash_one(self.clock.unix_ms());
+        (hash >> 11) as f64 / (1u64 << 53) as f64
+    }
 }
 
 impl HttpServer {
@@ -37,10 +52,23 @@ impl HttpServer {
         agent: Arc<dyn AgentPort>,
         clock: Arc<dyn WallClock>,
     ) -> Self {
-        Self(Arc::new(Shared { config: ArcSwap::from_pointee(config), query, submit, agent, clock }))
+        Self(Arc::new(Shared {
+            query,
+            submit,
+            agent,
+            clock,
+            router: Router::new(),
+            answers: Answers::new(config.answer_cache_bytes),
+            agent_cache: AgentCache::new(config.agent_cache_entries),
+            clients: Arc::default(),
+            connections: Arc::new(Semaphore::new(config.max_conns.clamp(1, Semaphore::MAX_PERMITS))),
+            tasks: Tasks::new(Shutdown::new()),
+            config: ArcSwap::from_pointee(config),
+        }))
     }
 
-    /// Replaces the configuration; requests that begin later see it.
+    /// Replaces the configuration; requests that begin later see it. The sizes of caches and the number of all connections
+    /// stay as they were at start.
     pub fn reconfigure(&self, config: HttpConfig) {
         self.0.config.store(Arc::new(config));
     }
@@ -48,7 +76,7 @@ impl HttpServer {
     /// Accepts on `listener` until `shutdown`, then lets requests in flight end (at most `drain_timeout`). Runs as one task per
     /// listener; connections are its children.
     pub async fn serve(self, listener: HttpListener, shutdown: Shutdown) {
-        let _ = (&self.0.query, &self.0.submit, &self.0.agent, &self.0.clock, listener);
-        shutdown.wait().await;
+        accept_loop(&self.0, listener, &shutdown).await;
+        self.0.tasks.shutdown().trigger();
     }
 }

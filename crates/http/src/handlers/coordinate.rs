@@ -1,0 +1,45 @@
+//! `/v1/coordinate/*`: no coordinates are kept yet, so every list is empty.
+
+use crate::{
+    context::Ctx,
+    error::HttpError,
+    options::{Family, query_options},
+    read::{Read, Shape, peer},
+    reply::Reply,
+};
+use http::StatusCode;
+use types::query::Query;
+
+fn enabled(ctx: &Ctx<'_>) -> Result<(), HttpError> {
+    if ctx.config.disable_coordinates {
+        return Err(HttpError::new(StatusCode::UNAUTHORIZED, "Coordinate support disabled"));
+    }
+    Ok(())
+}
+
+pub(crate) fn datacenters(ctx: &Ctx<'_>) -> Result<Reply, HttpError> {
+    enabled(ctx)?;
+    let list: Vec<_> = ctx
+        .agent()
+        .datacenters()
+        .iter()
+        .map(|dc| serde_json::json!({ "Datacenter": dc, "AreaID": "wan", "Coordinates": [] }))
+        .collect();
+    Ok(Reply::json(serde_json::Value::from(list).to_string()))
+}
+
+pub(crate) fn nodes(ctx: &Ctx<'_>) -> Result<Read, HttpError> {
+    none(ctx, Shape::EmptyList)
+}
+
+pub(crate) fn node(ctx: &Ctx<'_>) -> Result<Read, HttpError> {
+    none(ctx, Shape::Missing)
+}
+
+fn none(ctx: &Ctx<'_>, shape: Shape) -> Result<Read, HttpError> {
+    enabled(ctx)?;
+    let mut options = query_options(ctx, Family::Other)?;
+    options.filter = None;
+    let query = Query::Nodes { tenancy: ctx.tenancy(), peer: peer(ctx) };
+    Ok(Read { shape, ..Read::plain(query, options) })
+}
