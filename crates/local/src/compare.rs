@@ -3,7 +3,6 @@
 use crate::{Key, Registry, registry::Sync};
 use std::{collections::BTreeSet, sync::Arc};
 use types::{
-    SecretToken,
     query::NodeState,
     record::{HealthCheck, Node, NodeService, RaftIndex, SERF_HEALTH},
 };
@@ -75,9 +74,8 @@ impl Registry {
                 None if theirs.check_id.as_str() == SERF_HEALTH => {}
                 None => {
                     let service = Key::new(&theirs.tenancy, &theirs.service_id);
-                    if theirs.service_id.is_empty() || !self.gone_services.contains_key(&service) {
-                        self.gone_checks.entry(key.clone()).or_insert_with(SecretToken::default);
-                    }
+                    let with_service = self.gone_services.contains_key(&service).then_some(service);
+                    self.gone_checks.entry(key.clone()).or_default().with_service = with_service;
                 }
             }
             seen.insert(key);

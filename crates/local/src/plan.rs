@@ -111,8 +111,11 @@ impl Registry {
                 command: Command::Register(Box::new(register)),
             });
         }
-        for (key, token) in &self.gone_checks {
-            out.push(self.removal(Covers::GoneCheck(key.clone()), key, token, false));
+        for (key, gone) in &self.gone_checks {
+            if gone.with_service.as_ref().is_some_and(|s| self.gone_services.contains_key(s)) {
+                continue;
+            }
+            out.push(self.removal(Covers::GoneCheck(key.clone()), key, &gone.token, false));
         }
         for (key, c) in self.checks.iter().filter(|(k, c)| !c.sync.in_sync && !covered.contains(*k)) {
             let mut register = register_node(node);
@@ -168,6 +171,7 @@ impl Registry {
             }
             Covers::GoneService(key) => {
                 self.gone_services.remove(key);
+                self.gone_checks.retain(|_, gone| gone.with_service.as_ref() != Some(key));
             }
             Covers::GoneCheck(key) => {
                 self.gone_checks.remove(key);

@@ -3,7 +3,7 @@
 use crate::{
     Key, LocalError, ProbeKind, Registry, ScriptPermission, Source, Thresholds,
     check_row::{Place, attach, check_row},
-    registry::{CheckEntry, ServiceEntry, Sync},
+    registry::{CheckEntry, GoneCheck, ServiceEntry, Sync},
     rules,
     service_row::service_row,
 };
@@ -132,7 +132,7 @@ impl Registry {
             let keep: BTreeSet<&Key> = p.checks.iter().map(|(k, ..)| k).collect();
             for check in self.checks_of(&key) {
                 if !keep.contains(&check) {
-                    self.drop_check(&check, true);
+                    self.drop_check(&check, None);
                     change.removed_checks.push(check);
                 }
             }
@@ -240,23 +240,21 @@ impl Registry {
     fn drop_service(&mut self, key: &Key, change: &mut Change) {
         let Some(entry) = self.services.remove(key) else { return };
         for check in self.checks_of(key) {
-            // The catalog drops the checks with their service, but it may have an unsynced one elsewhere.
+            // The catalog drops the checks with their service, unless it has an older form of the check elsewhere.
             let unsynced = self.checks.get(&check).is_some_and(|c| !c.sync.in_sync);
-            self.drop_check(&check, unsynced);
+            self.drop_check(&check, (!unsynced).then(|| key.clone()));
             change.removed_checks.push(check);
         }
         self.gone_services.insert(key.clone(), entry.token);
         change.removed_services.push(key.clone());
     }
 
-    fn drop_check(&mut self, key: &Key, tell_catalog: bool) {
+    fn drop_check(&mut self, key: &Key, with_service: Option<Key>) {
         let Some(entry) = self.checks.remove(key) else { return };
         if let Some(due) = entry.deferred_until_ms {
             self.deferred.remove(&(due, key.clone()));
         }
-        if tell_catalog {
-            self.gone_checks.insert(key.clone(), entry.token);
-        }
+        self.gone_checks.insert(key.clone(), GoneCheck { token: entry.token, with_service });
     }
 
     fn checks_of(&self, service: &Key) -> Vec<Key> {
@@ -320,7 +318,7 @@ impl Registry {
         if !self.checks.contains_key(key) {
             return Err(LocalError::unknown_check(&key.id));
         }
-        self.drop_check(key, true);
+        self.drop_check(key, None);
         self.revision += 1;
         Ok(Change { removed_checks: vec![key.clone()], ..Change::default() })
     }
@@ -384,7 +382,7 @@ impl Registry {
             change.restart.clear();
             self.revision += 1;
         } else if !enable && exists {
-            self.drop_check(&key, true);
+            self.drop_check(&key, None);
             change.removed_checks.push(key);
             self.revision += 1;
         }
@@ -410,7 +408,7 @@ impl Registry {
             .map(|(k, _)| k.clone())
             .collect();
         for key in checks {
-            self.drop_check(&key, true);
+            self.drop_check(&key, None);
             change.removed_checks.push(key);
         }
         self.revision += 1;

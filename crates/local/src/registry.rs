@@ -111,6 +111,14 @@ pub struct CheckEntry {
     pub(crate) sync: Sync,
 }
 
+/// A check that the catalog may still have.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct GoneCheck {
+    pub token: SecretToken,
+    /// The removed service that takes it along, as long as that removal is still to be written.
+    pub with_service: Option<Key>,
+}
+
 /// The services and checks of this agent.
 #[derive(Clone, Debug)]
 pub struct Registry {
@@ -119,7 +127,7 @@ pub struct Registry {
     pub(crate) checks: BTreeMap<Key, CheckEntry>,
     /// Rows that the catalog may still have and must lose, with the token to do it.
     pub(crate) gone_services: BTreeMap<Key, SecretToken>,
-    pub(crate) gone_checks: BTreeMap<Key, SecretToken>,
+    pub(crate) gone_checks: BTreeMap<Key, GoneCheck>,
     pub(crate) deferred: BTreeSet<(u64, Key)>,
     pub(crate) node_sync: Sync,
     pub(crate) version: u64,
