@@ -1,1 +1,17 @@
-//! The Praetor agent: service discovery and mesh in one binary.
+//! The composition root: configuration in, parts built in order of dependency, a running agent out.
+//!
+//! Everything that decides lives in other crates; here they are connected. Start with [`start`], which shows the order, and
+//! [`run`], which is the `agent` command with its signals.
+
+mod bootstrap;
+mod consensus;
+mod convert;
+mod data_dir;
+mod members;
+mod ports;
+pub mod run;
+mod start;
+mod stats;
+mod tags;
+
+pub use start::{Agent, StartError};

@@ -118,6 +118,14 @@ impl Service {
         self.leader_request(Request::RemoveServer { id }).await.map(|_ok| ())
     }
 
+    /// Asks the leader to hand leadership over, to the voter `to` or to the best one.
+    ///
+    /// # Errors
+    /// When there is no leader, or nobody can take over.
+    pub async fn transfer_leader(&self, to: Option<u128>) -> Result<(), RequestError> {
+        self.leader_request(Request::TransferLeader { to }).await.map(|_ok| ())
+    }
+
     /// Sends a request that only the leader answers, waiting for one within the hold time.
     async fn leader_request(&self, request: Request) -> Answer {
         let deadline = Instant::now() + self.config.hold;

@@ -1,0 +1,118 @@
+//! What membership means to the other parts: where servers are, what the leader should look at, when to form a cluster.
+
+use crate::{bootstrap, consensus::{Addresses, RaftConsensus}};
+use config::RuntimeConfig;
+use gossip_driver::{GossipHandle, MemberEvent};
+use raft::ServerId;
+use rpc::{Pool, ServerList};
+use runtime::Tasks;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{mpsc, watch};
+use types::member::{MemberStatus, ServerInfo};
+
+/// Period in which membership is compared although nothing was heard; repairs whatever was missed.
+const RECHECK: Duration = Duration::from_secs(10);
+/// Pause between attempts to form a cluster.
+const BOOTSTRAP_PAUSE: Duration = Duration::from_millis(250);
+/// How often a server moves the order in which a client asks servers.
+const REBALANCE: Duration = Duration::from_secs(150);
+
+/// The servers of this datacenter that gossip knows, in any state.
+pub fn servers(gossip: &GossipHandle, datacenter: &str) -> Vec<ServerInfo> {
+    gossip.members().iter().filter_map(types::member::Member::server).filter(|s| &*s.datacenter == datacenter).collect()
+}
+
+/// Keeps addresses and the server list in step with gossip.
+pub fn follow(gossip: &GossipHandle, config: &RuntimeConfig, addresses: Arc<Addresses>, list: Arc<ServerList>, tasks: &Tasks) {
+    let (gossip, datacenter, shutdown) = (gossip.clone(), config.node.datacenter.clone(), tasks.shutdown().clone());
+    tasks.spawn_critical("membership", async move {
+        let mut changes = gossip.member_changes();
+        let mut rebalance = tokio::time::interval(REBALANCE);
+        rebalance.reset();
+        loop {
+            changes.mark_unchanged();
+            let all = servers(&gossip, &datacenter);
+            let known = all.iter().filter(|s| !matches!(s.status, MemberStatus::Left | MemberStatus::None));
+            addresses.set(known.filter_map(|s| Some((s.id.parse::<ServerId>().ok()?.0, s.rpc_addr))));
+            let alive: Vec<_> = all.iter().filter(|s| s.status == MemberStatus::Alive).map(|s| s.rpc_addr).collect();
+            // Before the first contact an empty list says nothing about the cluster.
+            if !alive.is_empty() || gossip.members().len() > 1 {
+                list.set(&alive);
+            }
+            tokio::select! {
+                () = shutdown.wait() => return,
+                changed = changes.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(RECHECK) => {}
+                _ = rebalance.tick() => list.rebalance(),
+            }
+        }
+    });
+}
+
+/// Turns gossip's events into hints for the leader's duties, and logs them.
+pub fn forward_events(mut events: mpsc::Receiver<MemberEvent>, gossip: &GossipHandle, to: mpsc::Sender<leader::MemberEvent>, pool: &'static str, tasks: &Tasks) {
+    let (gossip, shutdown) = (gossip.clone(), tasks.shutdown().clone());
+    tasks.spawn("member events", async move {
+        let mut lost = false;
+        loop {
+            let event = tokio::select! {
+                () = shutdown.wait() => return,
+                event = events.recv() => match event { Some(event) => event, None => return },
+            };
+            let member = event.member();
+            tracing::info!(pool, event = event.as_str(), member = %member.name, addr = %member.addr, "member changed");
+            lost |= gossip.take_resync();
+            if lost && to.try_send(leader::MemberEvent::Resync).is_ok() {
+                lost = false;
+            }
+            let hint = match event {
+                MemberEvent::Reap(m) => leader::MemberEvent::Reaped(m),
+                MemberEvent::Join(m) | MemberEvent::Update(m) | MemberEvent::Leave(m) | MemberEvent::Failed(m) => leader::MemberEvent::Changed(m),
+            };
+            match to.try_send(hint) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(_)) => lost = true,
+                Err(mpsc::error::TrySendError::Closed(_)) => return,
+            }
+        }
+    });
+}
+
+/// Forms the cluster once gossip shows enough servers; ends when this server belongs to one.
+pub fn bootstrap_when_ready(consensus: Arc<RaftConsensus>, gossip: &GossipHandle, pool: Pool, own_id: u128, config: &RuntimeConfig, tasks: &Tasks) {
+    let (gossip, datacenter, expect, shutdown) = (gossip.clone(), config.node.datacenter.clone(), config.bootstrap_expect, tasks.shutdown().clone());
+    tasks.spawn("bootstrap", async move {
+        let mut changes = gossip.member_changes();
+        let mut status: watch::Receiver<_> = consensus.raft().status();
+        let mut last_mistake = String::new();
+        while !consensus.raft().is_initialized() {
+            changes.mark_unchanged();
+            match bootstrap::plan(own_id, expect, &servers(&gossip, &datacenter)) {
+                bootstrap::Plan::Wait => {}
+                bootstrap::Plan::Mistake(text) => {
+                    if text != last_mistake {
+                        tracing::error!("cannot form a cluster: {text}");
+                        last_mistake = text;
+                    }
+                }
+                bootstrap::Plan::Propose(set) => {
+                    let names: Vec<_> = set.iter().map(|(_, p)| format!("{}={}", p.name, p.addr)).collect();
+                    match bootstrap::propose(&consensus, &pool, own_id, set).await {
+                        Ok(true) => {
+                            tracing::info!(servers = %names.join(" "), "found expected number of servers, cluster formed");
+                            return;
+                        }
+                        Ok(false) => tracing::debug!("a server already belongs to a cluster, waiting to be added"),
+                        Err(error) => tracing::warn!(%error, "cannot form the cluster yet"),
+                    }
+                }
+            }
+            tokio::select! {
+                () = shutdown.wait() => return,
+                changed = changes.changed() => if changed.is_err() { return },
+                changed = status.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(BOOTSTRAP_PAUSE) => {}
+            }
+        }
+    });
+}

@@ -1,0 +1,6 @@
+//! The agent as the HTTP API sees it, one file for each of its ports.
+
+mod membership;
+mod operator;
+mod registry;
+mod telemetry;

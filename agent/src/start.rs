@@ -1,0 +1,430 @@
+//! Builds the agent: each part after those it needs, sockets first so that a port in use fails before anything runs.
+
+use crate::{
+    bootstrap,
+    consensus::{Addresses, HubObserver, PoolTransport, RaftConsensus},
+    convert,
+    data_dir::{DataDir, DataDirError, host_node_id, node_id},
+    members,
+};
+use arc_swap::ArcSwap;
+use checks::{FileDefinitions, LocalState};
+use config::{RuntimeConfig, settings::ListenAddr};
+use dns_server::DnsServer;
+use gossip_driver::{GossipHandle, Pool as GossipPool, RetryJoin};
+use http_api::{HttpListener, HttpServer};
+use leader::Leader;
+use raft::{RaftHandle, ServerId};
+use rpc::{Pool, ServerList, ServerSide, Service, ViewHub};
+use runtime::{Net, RngSeed, Shutdown, Tasks, WallClock};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use telemetry::{Logs, Metrics};
+use tokio::sync::mpsc;
+use types::Str;
+
+/// Hints for the leader's duties that may wait.
+const MEMBER_HINTS: usize = 1024;
+
+/// Why the agent did not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// A listener.
+    #[error("Failed to start {what} listener on {addr}: {source}{}", hint(.source))]
+    Listen {
+        /// Which.
+        what: &'static str,
+        /// Where.
+        addr: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Consensus.
+    #[error("Failed to start Raft: {0}")]
+    Raft(#[from] raft::StartError),
+    /// Gossip.
+    #[error("Failed to start {pool} Serf: {source}")]
+    Gossip {
+        /// Which pool.
+        pool: &'static str,
+        /// Why.
+        source: gossip_driver::StartError,
+    },
+    /// A definition of a file, or a setting that only shows now.
+    #[error("{0}")]
+    Setting(String),
+}
+
+fn hint(e: &io::Error) -> &'static str {
+    match e.kind() {
+        io::ErrorKind::AddrInUse => " (another process listens there: stop it, or choose another port)",
+        io::ErrorKind::PermissionDenied => " (ports below 1024 need the capability CAP_NET_BIND_SERVICE)",
+        io::ErrorKind::AddrNotAvailable => " (no interface of this machine has that address)",
+        _ => "",
+    }
+}
+
+/// What the agent takes from the world around it.
+#[derive(Clone)]
+pub struct World {
+    /// Sockets of gossip and of the server port.
+    pub net: Arc<dyn Net>,
+    /// Wall time.
+    pub clock: Arc<dyn WallClock>,
+    /// Root of all randomness.
+    pub seed: RngSeed,
+    /// Log output.
+    pub logs: Logs,
+}
+
+/// The server's own parts.
+pub(crate) struct ServerParts {
+    pub(crate) consensus: Arc<RaftConsensus>,
+    pub(crate) hub: Arc<ViewHub>,
+    pub(crate) wan: Option<GossipHandle>,
+}
+
+/// A running agent.
+pub struct Agent {
+    /// Configuration in force; a reload swaps it.
+    pub(crate) config: ArcSwap<RuntimeConfig>,
+    /// What a reload may replace: where the configuration is read from.
+    pub(crate) reloader: Reloader,
+    pub(crate) node_id: Str,
+    pub(crate) world: World,
+    pub(crate) tasks: Tasks,
+    pub(crate) metrics: Metrics,
+    pub(crate) lan: GossipHandle,
+    pub(crate) server: Option<ServerParts>,
+    pub(crate) service: Arc<Service>,
+    pub(crate) local: LocalState,
+    pub(crate) dns_config: Arc<ArcSwap<dns::DnsConfig>>,
+    pub(crate) http: std::sync::OnceLock<HttpServer>,
+    pub(crate) leaving: Shutdown,
+    pub(crate) started: tokio::time::Instant,
+    pub(crate) reloading: tokio::sync::Mutex<()>,
+    sockets: Vec<PathBuf>,
+    _data: Option<DataDir>,
+}
+
+/// Reads the configuration anew.
+pub type Reloader = Box<dyn Fn() -> Result<(RuntimeConfig, Vec<String>), String> + Send + Sync>;
+
+struct HttpBound {
+    listeners: Vec<HttpListener>,
+    sockets: Vec<PathBuf>,
+}
+
+impl Agent {
+    /// Starts everything, in this order: data directory, listeners, consensus, Submit and Query, gossip, leader's duties, local
+    /// state, HTTP and DNS, joining.
+    ///
+    /// # Errors
+    /// [`StartError`]; what was started ends with `shutdown`.
+    pub async fn start(config: RuntimeConfig, world: World, shutdown: Shutdown, reloader: Reloader) -> Result<Arc<Self>, StartError> {
+        let tasks = Tasks::new(shutdown);
+        let seed = world.seed;
+        let data = config.data_dir.as_deref().map(DataDir::open).transpose()?;
+        let node_id = own_node_id(&config, data.as_ref())?;
+        let server_id: ServerId = node_id.parse().map_err(|e: raft::InvalidServerId| StartError::Setting(format!("failed to setup node ID: {e}")))?;
+        let metrics = start_metrics(&config, &world, &tasks);
+
+        let http_bound = bind_http(&config).await?;
+        let dns_sockets = dns_server::bind(&config.net.dns, dns_loops()).map_err(|source| StartError::Listen {
+            what: "DNS",
+            addr: config.net.dns.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", "),
+            source,
+        })?;
+        let rpc_listener = match config.server {
+            true => Some(world.net.listen(config.net.rpc_bind).await.map_err(|source| StartError::Listen {
+                what: "RPC",
+                addr: config.net.rpc_bind.to_string(),
+                source,
+            })?),
+            false => None,
+        };
+
+        let addresses = Arc::<Addresses>::default();
+        let list = Arc::new(ServerList::new(seed));
+        let source: Option<IpAddr> = Some(config.net.bind).filter(|ip| !ip.is_unspecified());
+        let pool = Pool::new(world.net.clone(), source, tasks.clone());
+        let hub = Arc::new(ViewHub::default());
+        let consensus = match config.server {
+            true => {
+                let transport = Arc::new(PoolTransport { pool: pool.clone(), addresses: addresses.clone() });
+                let raft = RaftHandle::start(
+                    convert::raft(&config, server_id, data.as_ref()),
+                    transport,
+                    Arc::new(HubObserver(hub.clone())),
+                    world.clock.clone(),
+                    seed,
+                    tasks.clone(),
+                )
+                .await?;
+                Some(RaftConsensus::start(raft, server_id.0, addresses.clone(), &pool, &tasks))
+            }
+            false => None,
+        };
+        let side = consensus.clone().map(|consensus| ServerSide { hub: hub.clone(), consensus });
+        let service = Service::new(convert::service(&config), side, list.clone(), pool.clone(), seed);
+        if let Some(listener) = rpc_listener {
+            rpc::server::serve(listener, service.clone(), &tasks);
+        }
+
+        let keyring = convert::keyring(&config).map_err(StartError::Setting)?;
+        let lan_config = convert::gossip(
+            GossipPool::Lan,
+            &config,
+            &node_id,
+            config.net.serf_lan_bind,
+            config.net.serf_lan_advertise,
+            keyring.clone(),
+            data.as_ref(),
+        );
+        let (lan, lan_events) = GossipHandle::start(lan_config, world.net.clone(), world.clock.clone(), seed, tasks.clone())
+            .await
+            .map_err(|source| StartError::Gossip { pool: "LAN", source })?;
+        let wan = match (config.server, config.net.serf_wan_bind, config.net.serf_wan_advertise) {
+            (true, Some(bind), Some(advertise)) => {
+                let wan_config = convert::gossip(GossipPool::Wan, &config, &node_id, bind, advertise, keyring, data.as_ref());
+                let (wan, mut events) = GossipHandle::start(wan_config, world.net.clone(), world.clock.clone(), seed, tasks.clone())
+                    .await
+                    .map_err(|source| StartError::Gossip { pool: "WAN", source })?;
+                tasks.spawn("WAN member events", async move {
+                    while let Some(event) = events.recv().await {
+                        tracing::info!(pool = "WAN", event = event.as_str(), member = %event.member().name, "member changed");
+                    }
+                });
+                Some(wan)
+            }
+            _ => None,
+        };
+        members::follow(&lan, &config, addresses, list, &tasks);
+        let (hints, member_events) = mpsc::channel(MEMBER_HINTS);
+        members::forward_events(lan_events, &lan, hints, "LAN", &tasks);
+        if let Some(consensus) = &consensus {
+            let members_of = lan.clone();
+            Leader::start(
+                convert::leader(&config),
+                leader::Deps {
+                    submit: service.clone(),
+                    query: service.clone(),
+                    members: Arc::new(move || members_of.members()),
+                    member_events,
+                    leadership: consensus.terms(&tasks),
+                    membership: consensus.clone(),
+                    clock: world.clock.clone(),
+                    seed,
+                    tasks: tasks.clone(),
+                },
+            );
+        }
+
+        let counted = lan.clone();
+        let local = LocalState::start(
+            convert::local(&config, &node_id, data.as_ref()),
+            FileDefinitions { services: config.services.clone(), checks: config.checks.clone() },
+            checks::Ports {
+                submit: service.clone(),
+                query: service.clone(),
+                cluster_size: Arc::new(move || counted.members().len()),
+                clock: world.clock.clone(),
+                seed,
+                tasks: tasks.clone(),
+            },
+        )
+        .await
+        .map_err(|e| StartError::Setting(e.to_string()))?;
+
+        let dns_config = Arc::new(ArcSwap::from_pointee(convert::dns(&config).await.map_err(StartError::Setting)?));
+        let zone = dns::Zone::new(&config.dns.domain, &config.dns.alt_domain, config.node.datacenter.clone(), config.net.translate_wan_addrs)
+            .map_err(|e| StartError::Setting(e.to_string()))?;
+        let dns_deps = dns_server::Deps {
+            config: dns_config.clone(),
+            query: service.clone(),
+            net: world.net.clone(),
+            tasks: tasks.clone(),
+            seed,
+            clock: world.clock.clone(),
+        };
+        DnsServer::start(dns_sockets, zone, dns_deps).map_err(|source| StartError::Listen { what: "DNS", addr: String::new(), source })?;
+
+        let agent = Arc::new(Self {
+            config: ArcSwap::from_pointee(config),
+            reloader,
+            node_id,
+            world: world.clone(),
+            tasks: tasks.clone(),
+            metrics,
+            lan,
+            server: consensus.map(|consensus| ServerParts { consensus, hub, wan }),
+            service: service.clone(),
+            local,
+            dns_config,
+            http: std::sync::OnceLock::new(),
+            leaving: Shutdown::new(),
+            started: tokio::time::Instant::now(),
+            reloading: tokio::sync::Mutex::new(()),
+            sockets: http_bound.sockets,
+            _data: data,
+        });
+        let config = agent.config.load_full();
+        let http = HttpServer::new(convert::http(&config), service.clone(), service, agent.clone(), world.clock);
+        for listener in http_bound.listeners {
+            tasks.spawn_critical("http", http.clone().serve(listener, tasks.shutdown().clone()));
+        }
+        // Set once, here.
+        let _ = agent.http.set(http);
+        agent.form_or_join(&config, pool, server_id).await;
+        Ok(agent)
+    }
+
+    /// The first cluster, and joining the others.
+    async fn form_or_join(&self, config: &Arc<RuntimeConfig>, pool: Pool, server_id: ServerId) {
+        if let Some(server) = &self.server {
+            if server.consensus.raft().is_initialized() {
+                tracing::info!("this server already belongs to a cluster, not bootstrapping");
+            } else if config.bootstrap || config.dev_mode {
+                if let Err(error) = bootstrap::alone(&server.consensus, server_id.0, &config.node.name, config.net.rpc_advertise).await {
+                    tracing::error!(%error, "failed to bootstrap");
+                }
+            } else if config.bootstrap_expect > 0 {
+                members::bootstrap_when_ready(server.consensus.clone(), &self.lan, pool, server_id.0, config, &self.tasks);
+            }
+        }
+        let plan = |targets: &[Str], interval, max| RetryJoin { targets: targets.iter().map(Str::to_string).collect(), interval, max };
+        let join = &config.join;
+        if !join.lan.is_empty() {
+            self.keep_joining(self.lan.clone(), plan(&join.lan, join.interval_lan, join.max_lan), "LAN");
+        }
+        if !join.wan.is_empty() {
+            match self.server.as_ref().and_then(|s| s.wan.clone()) {
+                Some(wan) => self.keep_joining(wan, plan(&join.wan, join.interval_wan, join.max_wan), "WAN"),
+                None => tracing::error!("(WAN) couldn't join: Err: Must be a server to join WAN cluster"),
+            }
+        }
+    }
+
+    fn keep_joining(&self, gossip: GossipHandle, plan: RetryJoin, pool: &'static str) {
+        let failed = self.tasks.shutdown().clone();
+        self.tasks.spawn("retry join", async move {
+            if let Err(error) = gossip.retry_join(plan).await
+                && !failed.is_triggered()
+            {
+                tracing::error!(pool, %error, "Retry join failed");
+                failed.trigger();
+            }
+        });
+    }
+
+    /// Ends the agent: everything stops within a bound. Call after [`Self::leave`] for a graceful end.
+    pub async fn stop(&self) {
+        self.tasks.shutdown().trigger();
+        if let Some(server) = &self.server {
+            server.consensus.raft().shutdown().await;
+        }
+        if !self.tasks.join(std::time::Duration::from_secs(5)).await {
+            tracing::warn!("some tasks did not end in time");
+        }
+        for socket in &self.sockets {
+            // It may be gone already.
+            let _ = std::fs::remove_file(socket);
+        }
+    }
+}
+
+fn own_node_id(config: &RuntimeConfig, data: Option<&DataDir>) -> Result<Str, StartError> {
+    let fresh = || {
+        if config.node.disable_host_id { None } else { host_node_id() }.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+    };
+    match data {
+        Some(data) => Ok(data.node_id(&config.node.id, fresh)?),
+        None if config.node.id.is_empty() => Ok(Str::from(fresh())),
+        None => node_id(&config.node.id)
+            .map_err(|e| StartError::DataDir(DataDirError::NodeId(format!("specified NodeID is invalid: {e}")))),
+    }
+}
+
+fn start_metrics(config: &RuntimeConfig, world: &World, tasks: &Tasks) -> Metrics {
+    let t = &config.telemetry;
+    let rules: Vec<String> = t
+        .allowed_prefixes
+        .iter()
+        .map(|p| format!("+{p}"))
+        .chain(t.blocked_prefixes.iter().map(|p| format!("-{p}")))
+        .collect();
+    let (filter, _bad) = telemetry::metrics::PrefixFilter::parse(&t.metrics_prefix, &rules, t.filter_default);
+    let metrics = Metrics::new(
+        telemetry::MetricsConfig {
+            prefix: t.metrics_prefix.to_string(),
+            hostname: (!t.disable_hostname).then(telemetry::metrics::hostname),
+            filter,
+            prometheus_retention: t.prometheus_retention,
+            ..telemetry::MetricsConfig::default()
+        },
+        world.clock.clone(),
+    );
+    tasks.spawn("metrics", metrics.clone().run(tasks.shutdown().clone()));
+    metrics
+}
+
+/// One UDP loop for each core that the process may use.
+fn dns_loops() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(8)
+}
+
+async fn bind_http(config: &RuntimeConfig) -> Result<HttpBound, StartError> {
+    let mut out = HttpBound { listeners: Vec::new(), sockets: Vec::new() };
+    for addr in &config.net.http {
+        let fail = |source| StartError::Listen { what: "HTTP", addr: addr.to_string(), source };
+        match addr {
+            ListenAddr::Tcp(addr) => out.listeners.push(HttpListener::Tcp(tokio::net::TcpListener::bind(addr).await.map_err(fail)?)),
+            ListenAddr::Unix(path) => {
+                // A socket file that nobody answers on is left over from a crash.
+                if std::os::unix::net::UnixStream::connect(path).is_err() {
+                    let _ = std::fs::remove_file(path);
+                }
+                let listener = tokio::net::UnixListener::bind(path).map_err(fail)?;
+                own_socket(path, &config.net.unix_sockets).map_err(fail)?;
+                out.listeners.push(HttpListener::Unix(listener));
+                out.sockets.push(path.clone());
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn own_socket(path: &Path, settings: &config::settings::UnixSocketSettings) -> io::Result<()> {
+    let bad = |what: &str, text: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("unix_sockets.{what}: {text:?} is not known"));
+    if !settings.mode.is_empty() {
+        let mode = u32::from_str_radix(&settings.mode, 8).map_err(|_e| bad("mode", &settings.mode))?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
+    }
+    let id = |text: &str, file: &str, what: &str| -> io::Result<Option<u32>> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        if let Ok(n) = text.parse() {
+            return Ok(Some(n));
+        }
+        let table = std::fs::read_to_string(file)?;
+        let found = table.lines().filter_map(|l| {
+            let mut fields = l.split(':');
+            (fields.next() == Some(text)).then(|| fields.nth(1)?.parse().ok()).flatten()
+        });
+        found.last().map(Some).ok_or_else(|| bad(what, text))
+    };
+    let (user, group) = (id(&settings.user, "/etc/passwd", "user")?, id(&settings.group, "/etc/group", "group")?);
+    if user.is_some() || group.is_some() {
+        std::os::unix::fs::chown(path, user, group)?;
+    }
+    Ok(())
+}
