@@ -188,12 +188,26 @@ impl Edit<'_> {
         }
     }
 
-    /// Rebuilds every instance on a node.
+    /// Rebuilds every instance on a node after one of the node's checks changed.
     pub fn update_instances(&mut self, nodes: &Scope, node: &Str, f: impl Fn(&Instance) -> Instance) {
         let Some(row) = self.row(nodes, node).cloned() else { return };
         for (key, service) in &row.services {
             let instance = InstanceKey { node: node.clone(), id: key.id.clone() };
             self.update_instance(&row_scope(nodes, key), &instance, service, &f);
+        }
+    }
+
+    /// Puts a new node row below every instance on it.
+    pub fn rebase_instances(&mut self, nodes: &Scope, node: &Str) {
+        let index = self.index;
+        let Some(row) = self.row(nodes, node).cloned() else { return };
+        self.update_instances(nodes, node, |i| {
+            Instance::new(row.node.clone(), i.service.clone(), i.checks.clone())
+        });
+        for (key, _) in &row.services {
+            let scope = row_scope(nodes, key);
+            self.catalog.services.get_mut(&scope).rows_index = index;
+            self.changes.touch(Topic::ServiceRows(scope));
         }
     }
 }

@@ -130,9 +130,7 @@ impl Edit<'_> {
             if old.name != node.name {
                 self.respell_checks(nodes, &key, &node.name);
             }
-            self.update_instances(nodes, &key, |i| {
-                Instance::new(node.clone(), i.service.clone(), i.checks.clone())
-            });
+            self.rebase_instances(nodes, &key);
         }
     }
 
