@@ -1,0 +1,221 @@
+//! Datagrams.
+
+use super::{CONTENT_BYTES_MAX, Core, Leave};
+use crate::{
+    NodeId,
+    codec::SwimPacket,
+    meta::Meta,
+    packet::{Item, Packet},
+};
+use foca::{Header, Incarnation, Member, Message, State};
+use std::{net::SocketAddr, time::Duration};
+
+impl Core {
+    /// A datagram arrived.
+    pub fn handle_datagram(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) {
+        self.counters.packets_in += 1;
+        self.counters.bytes_in += datagram.len() as u64;
+        if self.leave == Leave::Done {
+            return;
+        }
+        if datagram.len() > super::PACKET_BYTES_MAX {
+            self.counters.dropped_malformed += 1;
+            return;
+        }
+        let Some(content) = self.seal.open_packet(datagram, &mut self.counters) else { return };
+        let packet = match Packet::decode(&content) {
+            Ok(packet) => packet,
+            Err(error) => {
+                self.counters.dropped_malformed += 1;
+                tracing::trace!(%from, %error, "packet dropped");
+                return;
+            }
+        };
+        match packet {
+            Packet::Swim(bytes) => match SwimPacket::parse(bytes) {
+                Ok(swim) => self.handle_swim(now, &swim),
+                Err(error) => {
+                    self.counters.dropped_malformed += 1;
+                    tracing::trace!(%from, %error, "packet dropped");
+                }
+            },
+            Packet::Ask { src, wanted } => self.answer_ask(src, &wanted),
+            Packet::Tell { records } => {
+                for record in records {
+                    self.learn(now, record);
+                }
+            }
+            Packet::Poke { src, dst, incarnation } => {
+                if dst == self.id() {
+                    self.suspected(now, incarnation);
+                    let incarnation = self.sink.incarnation;
+                    self.send(src.addr(), &Packet::Alive { src: dst, dst: src, incarnation });
+                }
+            }
+            Packet::Alive { src, dst, incarnation } => {
+                if dst == self.id() && self.roster.run(&src).is_some_and(|n| n.active) {
+                    if let Some(s) = self.suspicions.get_mut(&src) {
+                        s.asked_until = None;
+                    }
+                    let alive = Member::new(src, incarnation, State::Alive);
+                    self.apply(now, vec![alive], true);
+                }
+            }
+            Packet::Nack { dst, target: _, .. } => {
+                if dst == self.id() {
+                    self.probe.nacks += 1;
+                }
+            }
+            Packet::Dead { dst } => {
+                if dst == self.id() {
+                    self.declared_dead(now);
+                }
+            }
+        }
+        self.ask(now);
+        self.tell();
+    }
+
+    fn handle_swim(&mut self, now: Duration, swim: &SwimPacket<'_>) {
+        let Header { src, src_incarnation, dst, ref message } = swim.header;
+        let own = self.id();
+        let ours = dst == own || (*message == Message::Announce && dst.addr() == own.addr());
+        if !ours || src.addr() == own.addr() {
+            return;
+        }
+        self.informant = Some(src);
+        // foca stops refuting once it has bumped its incarnation, so this is the moment to notice that it did.
+        let before = self.sink.incarnation;
+        self.with_foca(now, |foca, sink| foca.handle_data(swim.swim, sink));
+        if self.id() == own && self.sink.incarnation > before {
+            self.refuted();
+        }
+        if self.roster.run(&src).is_some_and(|n| n.active) {
+            self.heard_alive(&src, src_incarnation);
+            for update in &swim.updates {
+                self.heard(now, update);
+            }
+            for item in &swim.items {
+                match Item::decode(item) {
+                    Ok(decoded) => self.handle_item(now, item, &decoded),
+                    Err(_) => self.counters.dropped_malformed += 1,
+                }
+            }
+        }
+        self.informant = None;
+        self.outrun_rumours(now);
+    }
+
+    /// An update that foca has seen, too.
+    pub(super) fn heard(&mut self, now: Duration, update: &Member<NodeId>) {
+        let (id, incarnation) = (update.id(), update.incarnation());
+        if id.addr() == self.id().addr() {
+            self.rumoured_bump = self.rumoured_bump.max(id.bump());
+            return;
+        }
+        match update.state() {
+            State::Alive => self.heard_alive(id, incarnation),
+            State::Suspect => self.suspect(now, *id, incarnation, None),
+            State::Down => {}
+        }
+    }
+
+    fn heard_alive(&mut self, id: &NodeId, incarnation: Incarnation) {
+        self.roster.heard(id, incarnation);
+        if self.suspicions.get(id).is_some_and(|s| s.incarnation < incarnation) {
+            self.suspicions.remove(id);
+        }
+    }
+
+    /// Hands updates to foca and keeps the mirror in step.
+    pub(super) fn apply(&mut self, now: Duration, updates: Vec<Member<NodeId>>, spread: bool) {
+        let copy = updates.clone();
+        self.with_foca(now, |foca, sink| foca.apply_many(updates.into_iter(), spread, sink));
+        for update in &copy {
+            self.heard(now, update);
+        }
+    }
+
+    fn handle_item(&mut self, now: Duration, raw: &[u8], item: &Item<'_>) {
+        match *item {
+            Item::Meta(record) => {
+                if self.learn(now, record) {
+                    self.pass_on(raw);
+                }
+            }
+            Item::Suspect { target, incarnation, from } => {
+                if target == self.id() {
+                    self.suspected(now, incarnation);
+                } else if self.roster.run(&target).is_some_and(|n| n.active && incarnation >= n.incarnation) {
+                    let known = self.suspicions.get(&target).is_some_and(|s| s.is_confirmed_by(&from));
+                    if !known {
+                        self.apply(now, vec![Member::new(target, incarnation, State::Suspect)], true);
+                        if self.confirm(&target, from) {
+                            self.pass_on(raw);
+                        }
+                    }
+                }
+            }
+            Item::ForceLeave { target, version, prune } => {
+                if target == self.id() {
+                    // Whoever says so is wrong; a newer record takes the mark off again.
+                    if self.leave == Leave::No && version >= self.meta.version {
+                        // The tags fitted before.
+                        let _ = self.publish(now, self.tags.clone(), false);
+                    }
+                } else if self.force(now, &target, version, prune) {
+                    self.pass_on(raw);
+                }
+            }
+        }
+    }
+
+    fn pass_on(&mut self, raw: &[u8]) {
+        if self.foca.custom_broadcast_backlog() >= super::BROADCASTS_MAX {
+            self.counters.dropped_full += 1;
+        } else if let Err(error) = self.foca.add_broadcast(raw) {
+            tracing::debug!(%error, "broadcast refused");
+        }
+    }
+
+    /// Takes a record. Answers whether it was news.
+    pub(super) fn learn(&mut self, now: Duration, record: &[u8]) -> bool {
+        let Ok(meta) = Meta::decode(record) else {
+            self.counters.dropped_malformed += 1;
+            return false;
+        };
+        if meta.id.addr() == self.id().addr() {
+            self.rumoured_bump = self.rumoured_bump.max(meta.id.bump());
+            return false;
+        }
+        let id = meta.id;
+        let news = self.roster.learn(meta, now);
+        if news {
+            self.wants.remove(&id);
+        }
+        news
+    }
+
+    fn answer_ask(&mut self, src: NodeId, wanted: &[NodeId]) {
+        let mut batches: Vec<Vec<Vec<u8>>> = vec![Vec::new()];
+        let mut room = CONTENT_BYTES_MAX - 1;
+        for id in wanted {
+            let Some(meta) = self.roster.run(id).and_then(|n| n.meta.as_ref()).filter(|m| m.id == *id) else {
+                continue;
+            };
+            let record = meta.encoded().to_vec();
+            if record.len() + 2 > room {
+                batches.push(Vec::new());
+                room = CONTENT_BYTES_MAX - 1;
+            }
+            room -= record.len() + 2;
+            if let Some(batch) = batches.last_mut() {
+                batch.push(record);
+            }
+        }
+        for batch in batches.iter().filter(|b| !b.is_empty()) {
+            let records = batch.iter().map(Vec::as_slice).collect();
+            self.send(src.addr(), &Packet::Tell { records });
+        }
+    }
+}
