@@ -42,10 +42,7 @@ fn registration(i: u64, service: &str) -> Command {
             tags: Some(vec!["v1".into(), "primary".into()]),
             ..Default::default()
         })),
-        checks: vec![
-            check("serfHealth", "", "passing"),
-            check(&format!("service:{id}"), &id, "passing"),
-        ],
+        checks: vec![check("serfHealth", "", "passing"), check(&format!("service:{id}"), &id, "passing")],
         ..Default::default()
     }))
 }
@@ -126,8 +123,9 @@ fn main() {
         let mut one = World::new(batch);
         let fresh: Vec<Command> = (0..50_000).map(|i| registration(i, "web")).collect();
         report("register, all of one service", time(10_000, |i| one.apply(&fresh[i as usize])));
-        let flips: Vec<Command> =
-            (0..10_000).map(|i| flip(i / 2, "web", if i % 2 == 0 { "critical" } else { "passing" })).collect();
+        let flips: Vec<Command> = (0..10_000)
+            .map(|i| flip(i / 2, "web", if i % 2 == 0 { "critical" } else { "passing" }))
+            .collect();
         report("check flip, 50,000 instances", time(10_000, |i| one.apply(&flips[i as usize % 10_000])));
         let sets: Vec<Command> = (0..300_000).map(|i| set(i, 300_000)).collect();
         let mut kv = World::new(batch);
@@ -188,7 +186,9 @@ fn main() {
     let mut w = World::new(64);
     for n in 0..10_000 {
         for s in 0..17 {
-            let Command::Register(mut r) = registration(n, &format!("svc-{}", (n + s * 31) % 700)) else { return };
+            let Command::Register(mut r) = registration(n, &format!("svc-{}", (n + s * 31) % 700)) else {
+                return;
+            };
             r.checks.truncate(if s == 0 { 2 } else { 0 });
             w.apply(&Command::Register(r));
         }

@@ -3,13 +3,14 @@
 use crate::{
     catalog::{self, Edit},
     changes::ChangeSet,
+    kv::KvTable,
     scope::Scope,
     store::Store,
     topic::Topic,
 };
 use types::{
     Str, Tenancy,
-    command::{AutopilotConfig, Command, CommandResponse},
+    command::{AutopilotConfig, Command, CommandResponse, KvOp},
     record::RaftIndex,
 };
 
@@ -54,7 +55,7 @@ impl Store {
                 let mut edit = Edit { catalog: &mut self.catalog, index, changes };
                 answer(catalog::deregister(&mut edit, request))
             }
-            Command::Kv { tenancy, op } => self.kv_table_mut(tenancy).apply(index, tenancy, op, changes),
+            Command::Kv { tenancy, op } => self.apply_kv(index, tenancy, op, changes),
             Command::CaSet { expect_index, config, state, roots } => {
                 let change = self.authority.set(index, *expect_index, config, state, roots);
                 if let Some(change) = &change {
@@ -76,8 +77,20 @@ impl Store {
         }
     }
 
-    fn kv_table_mut(&mut self, tenancy: &Tenancy) -> &mut crate::kv::KvTable {
-        self.kv.get_mut(&Scope { tenancy: tenancy.clone(), peer: Default::default() })
+    fn apply_kv(
+        &mut self,
+        index: u64,
+        tenancy: &Tenancy,
+        op: &KvOp,
+        changes: &mut ChangeSet,
+    ) -> CommandResponse {
+        let writes = matches!(op, KvOp::Set { .. } | KvOp::Cas { index: 0, .. });
+        if !writes && self.kv_table(tenancy).is_none() {
+            // Nothing was ever stored there: no table is made for the asking.
+            return KvTable::default().apply(index, tenancy, op, &mut ChangeSet::new());
+        }
+        let scope = Scope { tenancy: tenancy.clone(), peer: Default::default() };
+        self.kv.get_mut(&scope).apply(index, tenancy, op, changes)
     }
 
     fn set_autopilot(

@@ -130,7 +130,7 @@ impl KvTable {
     }
 
     fn range<'a>(&'a self, from: &str) -> impl Iterator<Item = (&'a Str, &'a Arc<KvEntry>)> {
-        self.entries.range::<_, str>((Bound::Included(from), Bound::Unbounded)).map(|(k, v)| (k, v))
+        self.entries.range::<_, str>((Bound::Included(from), Bound::Unbounded))
     }
 
     /// Applies a change.

@@ -31,8 +31,11 @@ impl Edit<'_> {
         let index = self.index;
         let key = RowKey::new(&service.tenancy, &service.id);
         let scope = row_scope(nodes, &key);
-        let Some(row) = self.row(nodes, node).cloned() else { return };
-        let old = row.services.get(&key);
+        // The row itself is not held: a second owner would make every write below copy it.
+        let Some(row) = self.row(nodes, node) else { return };
+        let (below, old) = (row.node.clone(), row.services.get(&key).cloned());
+        let old = old.as_ref();
+        let node_checks = if old.is_none() { row.node_checks.clone() } else { Vec::new() };
         self.tag_virtual_address(&scope, &mut service);
         service.index = old.map_or(RaftIndex { create: index, modify: index }, |o| o.index);
         if old.is_some_and(|o| **o == service) {
@@ -54,7 +57,7 @@ impl Edit<'_> {
         let before = old.and_then(|old| self.instance(&scope, old, &instance_key));
         let checks = match &before {
             Some(before) => before.checks.clone(),
-            None => row.node_checks.clone(),
+            None => node_checks,
         };
         let renamed = before
             .as_ref()
@@ -67,7 +70,7 @@ impl Edit<'_> {
         self.replace_instance(
             &scope,
             old.map(|o| (&instance_key, &**o)),
-            Some((&instance_key, Arc::new(Instance::new(row.node.clone(), service, checks)))),
+            Some((&instance_key, Arc::new(Instance::new(below, service, checks)))),
         );
         // Checks show the name and tags of their service.
         for check in own {

@@ -201,7 +201,7 @@ impl Writer {
 
 fn next<'m, K: Ord + Clone, V>(map: &'m OrdMap<K, V>, after: Option<&K>) -> Option<(&'m K, &'m V)> {
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    map.range::<_, K>((from, Bound::Unbounded)).next().map(|(k, v)| (k, v))
+    map.range::<_, K>((from, Bound::Unbounded)).next()
 }
 
 impl Iterator for Writer {

@@ -11,9 +11,9 @@ use types::{Str, record::ServiceAddress};
 /// A compiled expression.
 #[derive(Debug)]
 pub(crate) enum Condition {
-    Not(Box<Condition>),
-    And(Vec<Condition>),
-    Or(Vec<Condition>),
+    Not(Box<Self>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
     Match { path: Vec<Step>, test: Test, negated: bool },
 }
 

@@ -7,9 +7,9 @@ use crate::{EXPRESSION_BYTES_MAX, FilterError, NESTING_MAX};
 /// A parsed expression.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Expression {
-    Not(Box<Expression>),
-    And(Vec<Expression>),
-    Or(Vec<Expression>),
+    Not(Box<Self>),
+    And(Vec<Self>),
+    Or(Vec<Self>),
     Match { path: Vec<String>, operator: Operator, negated: bool, value: String },
 }
 
