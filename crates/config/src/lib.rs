@@ -4,10 +4,25 @@
 //! texts that operators know, and the agent's command-line flags. Refuses to touch the machine outside
 //! [`load`]: host name, interfaces and file texts come in as arguments, so that everything else is pure.
 //!
-//! Start with [`settings::RuntimeConfig`] (what comes out) and [`schema`] (what may go in).
+//! Start with [`settings::RuntimeConfig`] (what comes out), [`schema`] (what may go in) and [`build()`] (the way).
 
+pub mod build;
+pub mod decode;
+pub mod deprecated;
+pub mod flags;
+pub mod gossip_key;
+pub mod load;
 pub mod merge;
+pub mod node_id;
 pub mod schema;
 pub mod settings;
+pub mod sockaddr;
+pub mod text;
 
+pub use build::{Built, ConfigError, Env, Sources, build, parse_service_file};
 pub use settings::RuntimeConfig;
+
+/// `text` in double quotes, the way messages quote.
+pub(crate) fn quote(text: &str) -> String {
+    api::decode::quote(text)
+}

@@ -116,7 +116,11 @@ fn merge_value(old: Value, new: Value, field: &schema::Field) -> Value {
             a.0.extend(b.0);
             Value::Map(a)
         }
-        (Value::Any(serde_json::Value::Object(mut a)), Value::Any(serde_json::Value::Object(b)), Kind::AnyMap) => {
+        (
+            Value::Any(serde_json::Value::Object(mut a)),
+            Value::Any(serde_json::Value::Object(b)),
+            Kind::AnyMap,
+        ) => {
             a.extend(b);
             Value::Any(serde_json::Value::Object(a))
         }

@@ -1,9 +1,12 @@
 //! Every key that a configuration may have, as data: its type, how it merges, whether a reload applies it,
 //! and whether anything reads it.
 
+mod effect;
 mod stanzas;
 mod top;
 
+pub use effect::NO_EFFECT_YET;
+use stanzas::CHECK_OLD_SPELLINGS;
 pub use stanzas::{CHECK, SERVICE, TLS_LISTENER};
 pub use top::TOP;
 
@@ -53,8 +56,6 @@ pub enum Rule {
     Fixed,
     /// Enterprise key: accepted with a warning.
     Enterprise,
-    /// Known, nothing reads it yet: accepted with a warning.
-    NoEffect,
 }
 
 /// One key.
@@ -83,7 +84,14 @@ pub fn field<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
     fields.iter().find(|f| f.name == name)
 }
 
-/// Finds a key as users write it: case does not matter.
+/// Finds a key as users write it: case does not matter, and checks have older spellings of some keys.
 pub fn field_any_case<'a>(fields: &'a [Field], name: &str) -> Option<&'a Field> {
-    fields.iter().find(|f| f.name.eq_ignore_ascii_case(name))
+    let exact = fields.iter().find(|f| f.name.eq_ignore_ascii_case(name));
+    exact.or_else(|| {
+        if !std::ptr::eq(fields, CHECK.as_slice()) {
+            return None;
+        }
+        let (_, new) = CHECK_OLD_SPELLINGS.iter().find(|(old, _)| old.eq_ignore_ascii_case(name))?;
+        field(fields, new)
+    })
 }

@@ -24,7 +24,11 @@ const ACL_TOKENS: &[Field] = &[
     key("default", Text),
     key("dns", Text),
     key("initial_management", Text),
-    with("managed_service_provider", StanzaList(&[key("accessor_id", Text), key("secret_id", Text)]), Enterprise),
+    with(
+        "managed_service_provider",
+        StanzaList(&[key("accessor_id", Text), key("secret_id", Text)]),
+        Enterprise,
+    ),
     key("master", Text),
     key("replication", Text),
 ];
@@ -57,7 +61,8 @@ pub(super) const AUTO_CONFIG: &[Field] = &[
     key("server_addresses", TextList),
 ];
 
-const AUTO_CONFIG_AUTHORIZATION: &[Field] = &[key("enabled", Bool), key("static", Stanza(AUTO_CONFIG_STATIC))];
+const AUTO_CONFIG_AUTHORIZATION: &[Field] =
+    &[key("enabled", Bool), key("static", Stanza(AUTO_CONFIG_STATIC))];
 
 const AUTO_CONFIG_STATIC: &[Field] = &[
     key("allow_reuse", Bool),
@@ -94,7 +99,7 @@ pub(super) const AUTOPILOT: &[Field] = &[
 pub(super) const CACHE: &[Field] = &[key("entry_fetch_max_burst", Int), key("entry_fetch_rate", Float)];
 
 /// Keys of a check.
-pub const CHECK: &[Field] = &[
+pub static CHECK: [Field; 34] = [
     key("alias_node", Text),
     key("alias_service", Text),
     key("args", TextList),
@@ -131,6 +136,15 @@ pub const CHECK: &[Field] = &[
     key("udp", Text),
 ];
 
+/// Older spellings inside checks.
+pub(super) const CHECK_OLD_SPELLINGS: &[(&str, &str)] = &[
+    ("deregistercriticalserviceafter", "deregister_critical_service_after"),
+    ("dockercontainerid", "docker_container_id"),
+    ("scriptargs", "args"),
+    ("serviceid", "service_id"),
+    ("tlsskipverify", "tls_skip_verify"),
+];
+
 pub(super) const CLOUD: &[Field] = &[
     key("auth_url", Text),
     key("client_id", Text),
@@ -154,7 +168,11 @@ pub(super) const CONNECT: &[Field] = &[
 pub(super) const CONSUL: &[Field] = &[
     key(
         "coordinate",
-        Stanza(&[key("update_batch_size", Int), key("update_max_batches", Int), key("update_period", Duration)]),
+        Stanza(&[
+            key("update_batch_size", Int),
+            key("update_max_batches", Int),
+            key("update_period", Duration),
+        ]),
     ),
     key(
         "raft",
@@ -226,7 +244,8 @@ pub(super) const LIMITS: &[Field] = &[
 
 pub(super) const LOCALITY: &[Field] = &[key("region", Text), key("zone", Text)];
 
-pub(super) const PEERING: &[Field] = &[key("enabled", Bool), with("test_allow_peer_registrations", Bool, Fixed)];
+pub(super) const PEERING: &[Field] =
+    &[key("enabled", Bool), with("test_allow_peer_registrations", Bool, Fixed)];
 
 pub(super) const PERFORMANCE: &[Field] = &[
     key("enable_xds_load_balancing", Bool),
@@ -281,8 +300,8 @@ pub(super) const SEGMENT: &[Field] = &[
 // Statics, not constants: a service may hold a sidecar service.
 pub static SERVICE: [Field; 17] = [
     key("address", Text),
-    key("check", Stanza(CHECK)),
-    key("checks", StanzaList(CHECK)),
+    key("check", Stanza(&CHECK)),
+    key("checks", StanzaList(&CHECK)),
     key("connect", Stanza(&SERVICE_CONNECT)),
     key("enable_tag_override", Bool),
     key("id", Text),
@@ -311,10 +330,7 @@ const PROXY: &[Field] = &[
     key("local_service_socket_path", Text),
     key("mesh_gateway", Stanza(&[key("mode", Text)])),
     key("mode", Text),
-    key(
-        "transparent_proxy",
-        Stanza(&[key("dialed_directly", Bool), key("outbound_listener_port", Int)]),
-    ),
+    key("transparent_proxy", Stanza(&[key("dialed_directly", Bool), key("outbound_listener_port", Int)])),
     key("upstreams", StanzaList(UPSTREAM)),
 ];
 
@@ -348,21 +364,21 @@ const UPSTREAM: &[Field] = &[
 ];
 
 pub(super) const TELEMETRY: &[Field] = &[
-    with("circonus_api_app", Text, NoEffect),
-    with("circonus_api_token", Text, NoEffect),
-    with("circonus_api_url", Text, NoEffect),
-    with("circonus_broker_id", Text, NoEffect),
-    with("circonus_broker_select_tag", Text, NoEffect),
-    with("circonus_check_display_name", Text, NoEffect),
-    with("circonus_check_force_metric_activation", Text, NoEffect),
-    with("circonus_check_id", Text, NoEffect),
-    with("circonus_check_instance_id", Text, NoEffect),
-    with("circonus_check_search_tag", Text, NoEffect),
-    with("circonus_check_tags", Text, NoEffect),
-    with("circonus_submission_interval", Text, NoEffect),
-    with("circonus_submission_url", Text, NoEffect),
+    key("circonus_api_app", Text),
+    key("circonus_api_token", Text),
+    key("circonus_api_url", Text),
+    key("circonus_broker_id", Text),
+    key("circonus_broker_select_tag", Text),
+    key("circonus_check_display_name", Text),
+    key("circonus_check_force_metric_activation", Text),
+    key("circonus_check_id", Text),
+    key("circonus_check_instance_id", Text),
+    key("circonus_check_search_tag", Text),
+    key("circonus_check_tags", Text),
+    key("circonus_submission_interval", Text),
+    key("circonus_submission_url", Text),
     key("disable_hostname", Bool),
-    with("disable_per_tenancy_usage_metrics", Bool, NoEffect),
+    key("disable_per_tenancy_usage_metrics", Bool),
     key("dogstatsd_addr", Text),
     key("dogstatsd_tags", TextList),
     key("enable_host_metrics", Bool),

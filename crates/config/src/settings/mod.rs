@@ -11,11 +11,13 @@ mod raft;
 mod tls;
 
 pub use agent::{
-    AclSettings, AclTokens, CheckSettings, LogSettings, NodeSettings, ProcessSettings, TelemetrySettings, WatchDefinition,
+    AclSettings, AclTokens, CheckSettings, LogSettings, NodeSettings, ProcessSettings, TelemetrySettings,
+    WatchDefinition,
 };
 pub use gossip::{GossipSettings, GossipTiming, JoinSettings};
 pub use http::{
-    CacheSettings, DnsSettings, DnsSoa, HttpSettings, LimitSettings, MetricsProxy, RequestLimitMode, UiSettings,
+    CacheSettings, DnsSettings, DnsSoa, HttpSettings, LimitSettings, MetricsProxy, RequestLimitMode,
+    UiSettings,
 };
 pub use mesh::{AutoConfigSettings, AutoEncryptSettings, ConnectSettings};
 pub use net::{Cidr, ListenAddr, NetSettings, PortRange, PortSettings, UnixSocketSettings};

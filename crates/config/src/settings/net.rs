@@ -51,7 +51,10 @@ impl Cidr {
     }
     /// Whether `ip` lies in this network; a v4-mapped v6 address counts as v4.
     pub fn contains(&self, ip: IpAddr) -> bool {
-        let ip = ip.to_canonical();
+        self.contains_exactly(ip.to_canonical())
+    }
+    /// The same without reading v4-mapped addresses as v4.
+    pub fn contains_exactly(&self, ip: IpAddr) -> bool {
         ip.is_ipv4() == self.addr.is_ipv4() && masked(ip, self.bits) == self.addr
     }
 }
