@@ -7,7 +7,7 @@ use types::Str;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The port is taken or the address is not ours; the operator's mistake.
-    #[error("failed to start {proto} listener on {addr}: {source}")]
+    #[error("Failed to start {proto} listener on \"{}\" port {}: listen {} {addr}: bind: {}", .addr.ip(), .addr.port(), .proto.to_lowercase(), crate::net_error::plain(.source))]
     Bind {
         /// `TCP` or `UDP`.
         proto: &'static str,
@@ -32,8 +32,8 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
-    /// Name or tags are too large to be gossiped.
-    #[error("member does not fit into a gossip packet: {0}")]
+    /// Name, tags or advertised address are of no use; the operator's mistake.
+    #[error("member cannot be gossiped: {0}")]
     Member(String),
 }
 
@@ -41,15 +41,17 @@ pub enum StartError {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{}", join_text(.failures))]
 pub struct JoinError {
-    /// Each address that was tried and why it failed.
-    pub failures: Vec<(String, String)>,
+    /// What failed, one line for each address, which it names.
+    pub failures: Vec<String>,
 }
 
-fn join_text(failures: &[(String, String)]) -> String {
+fn join_text(failures: &[String]) -> String {
     let n = failures.len();
     let mut out = format!("{n} error{} occurred:\n", if n == 1 { "" } else { "s" });
-    for (addr, why) in failures {
-        out.push_str(&format!("\t* Failed to join {addr}: {why}\n"));
+    for line in failures {
+        out.push_str("\t* ");
+        out.push_str(line);
+        out.push('\n');
     }
     out.push('\n');
     out

@@ -1,8 +1,16 @@
 //! Keyring operations over the whole pool.
 
-use gossip::KeyError;
+use crate::driver::Driver;
+use futures_util::{StreamExt as _, stream};
+use gossip::{Key, KeyError, KeyringAction, KeysAnswer};
 use std::collections::BTreeMap;
-use types::Str;
+use types::{
+    Str,
+    member::{Member, MemberStatus},
+};
+
+/// Members asked at a time.
+const ASKED_AT_ONCE: usize = 16;
 
 /// What to do with the keys of every member.
 #[derive(Clone, PartialEq, Eq)]
@@ -73,4 +81,81 @@ pub enum KeyringError {
     /// Gossip has ended.
     #[error("gossip is shut down")]
     Shutdown,
+}
+
+impl KeyringOp {
+    fn parts(&self) -> (KeyringAction, &str) {
+        match self {
+            Self::List => (KeyringAction::List, ""),
+            Self::Install(key) => (KeyringAction::Install, key),
+            Self::Use(key) => (KeyringAction::Use, key),
+            Self::Remove(key) => (KeyringAction::Remove, key),
+        }
+    }
+}
+
+/// Asks every living member, or this one alone, and adds up the answers.
+pub(crate) async fn run(
+    driver: &Driver,
+    op: &KeyringOp,
+    local_only: bool,
+) -> Result<KeyringResponse, KeyringError> {
+    let (action, key) = op.parts();
+    // What is no base64 at all is a mistake of the caller; a wrong size is for the members to refuse.
+    if action != KeyringAction::List
+        && let Err(e @ KeyError::NotBase64(_)) = Key::from_base64(key)
+    {
+        return Err(e.into());
+    }
+    if driver.shutdown().is_triggered() {
+        return Err(KeyringError::Shutdown);
+    }
+    let own = driver.local_member();
+    let members: Vec<Member> = driver
+        .members()
+        .iter()
+        .filter(|m| m.status == MemberStatus::Alive && m.name != own.name)
+        .cloned()
+        .collect();
+    let mut response = KeyringResponse::default();
+    add(&mut response, own.name, Ok(driver.keyring_locally(action, key).await));
+    if !local_only {
+        let answers = stream::iter(members)
+            .map(|m| async move {
+                let answer = driver.ask_keyring(m.addr, action, key).await;
+                (m.name, answer)
+            })
+            .buffer_unordered(ASKED_AT_ONCE);
+        let answers: Vec<(Str, Result<KeysAnswer, String>)> = answers.collect().await;
+        for (name, answer) in answers {
+            add(&mut response, name, answer);
+        }
+    }
+    Ok(response)
+}
+
+fn add(response: &mut KeyringResponse, name: Str, answer: Result<KeysAnswer, String>) {
+    response.num_nodes += 1;
+    let answer = match answer {
+        Ok(answer) => {
+            response.num_resp += 1;
+            answer
+        }
+        Err(why) => {
+            response.num_err += 1;
+            response.messages.insert(name, why);
+            return;
+        }
+    };
+    if !answer.error.is_empty() {
+        response.num_err += 1;
+        response.messages.insert(name, answer.error);
+        return;
+    }
+    for (i, key) in answer.keys.iter().enumerate() {
+        *response.keys.entry(key.to_string()).or_default() += 1;
+        if i == 0 {
+            *response.primary_keys.entry(key.to_string()).or_default() += 1;
+        }
+    }
 }

@@ -294,6 +294,11 @@ impl Core {
         (KeysAnswer { error, keys }, changed)
     }
 
+    /// The answer to a keyring request that could not be carried out.
+    pub fn keys_refused(&self, why: &str) -> Vec<u8> {
+        StreamMessage::Keys { error: why.to_owned(), keys: Vec::new() }.encode()
+    }
+
     /// Puts the keys back after they could not be written down.
     pub fn restore_keyring(&mut self, ring: crate::Keyring) {
         if let Some(current) = self.seal.keyring_mut() {
