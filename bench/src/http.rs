@@ -1,0 +1,103 @@
+//! The little HTTP/1.1 that a load generator needs.
+
+use anyhow::{Context, Result, bail};
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+/// A request as bytes.
+pub fn request(method: &str, path: &str, body: &[u8]) -> Vec<u8> {
+    let mut out = format!("{method} {path} HTTP/1.1\r\nHost: bench\r\n");
+    if !body.is_empty() || method != "GET" {
+        out.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    out.push_str("\r\n");
+    let mut out = out.into_bytes();
+    out.extend_from_slice(body);
+    out
+}
+
+/// What the front of a buffer holds.
+pub enum Parsed {
+    /// Not a whole answer yet.
+    Partial,
+    /// An answer: status, where its body begins, where it ends.
+    Whole(u16, usize, usize),
+    /// No HTTP, or a form that agents never send for these requests.
+    Bad,
+}
+
+/// Looks for one whole answer at the front of `buf`.
+pub fn parse(buf: &[u8]) -> Parsed {
+    let Some(head) = buf.windows(4).position(|w| w == b"\r\n\r\n") else {
+        return if buf.len() > 64 << 10 { Parsed::Bad } else { Parsed::Partial };
+    };
+    let Ok(text) = std::str::from_utf8(&buf[..head]) else { return Parsed::Bad };
+    let mut lines = text.split("\r\n");
+    let Some(status) = lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()) else {
+        return Parsed::Bad;
+    };
+    let mut length = None;
+    let mut chunked = false;
+    for line in lines {
+        let Some((k, v)) = line.split_once(':') else { continue };
+        if k.eq_ignore_ascii_case("content-length") {
+            length = v.trim().parse::<usize>().ok();
+        } else if k.eq_ignore_ascii_case("transfer-encoding") {
+            chunked = v.trim().eq_ignore_ascii_case("chunked");
+        }
+    }
+    let start = head + 4;
+    if chunked {
+        let mut at = start;
+        loop {
+            let Some(eol) = buf[at..].windows(2).position(|w| w == b"\r\n") else { return Parsed::Partial };
+            let Some(size) =
+                std::str::from_utf8(&buf[at..at + eol]).ok().and_then(|s| usize::from_str_radix(s, 16).ok())
+            else {
+                return Parsed::Bad;
+            };
+            at += eol + 2 + size + 2;
+            if at > buf.len() {
+                return Parsed::Partial;
+            }
+            if size == 0 {
+                return Parsed::Whole(status, start, at);
+            }
+        }
+    }
+    let end = start + length.unwrap_or(0);
+    if buf.len() < end { Parsed::Partial } else { Parsed::Whole(status, start, end) }
+}
+
+/// One request on a connection of its own.
+pub fn once(to: SocketAddr, method: &str, path: &str, body: &[u8]) -> Result<(u16, Vec<u8>)> {
+    let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(2))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(&request(method, path, body))?;
+    let mut buf = vec![];
+    let mut chunk = [0; 64 << 10];
+    loop {
+        match parse(&buf) {
+            Parsed::Whole(status, start, end) => return Ok((status, buf[start..end].to_vec())),
+            Parsed::Bad => bail!("not an HTTP answer"),
+            Parsed::Partial => {}
+        }
+        let n = stream.read(&mut chunk)?;
+        if n == 0 {
+            bail!("connection closed");
+        }
+        buf.extend_from_slice(&chunk[..n]);
+    }
+}
+
+/// A JSON answer.
+pub fn json(to: SocketAddr, path: &str) -> Result<serde_json::Value> {
+    let (status, body) = once(to, "GET", path, b"")?;
+    if status != 200 {
+        bail!("{path}: status {status}: {}", String::from_utf8_lossy(&body));
+    }
+    serde_json::from_slice(&body).with_context(|| format!("{path}: not JSON"))
+}
