@@ -10,18 +10,30 @@ use types::{
     record::{HealthCheck, NodeService},
 };
 
-/// Nanoseconds an operation takes, the best of five runs.
+/// Nanoseconds of processor time that an operation takes, the best of five runs. Not wall time: the machine may be busy.
 fn time(n: u64, mut f: impl FnMut(u64)) -> f64 {
     let mut best = f64::MAX;
     for run in 0..5 {
-        #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
-        let start = std::time::Instant::now();
+        let start = processor_ns();
         for i in 0..n {
             f(run * n + i);
         }
-        best = best.min(start.elapsed().as_nanos() as f64 / n as f64);
+        best = best.min((processor_ns() - start) as f64 / n as f64);
     }
     best
+}
+
+/// Time this thread has run so far: the first figure of its `schedstat`, else wall time.
+fn processor_ns() -> u128 {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    // Giving the processor up makes the kernel bring the figure up to date.
+    std::thread::yield_now();
+    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
+    let figure = schedstat.and_then(|text| text.split(' ').next()?.parse().ok());
+    figure.unwrap_or_else(|| {
+        #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+        START.get_or_init(std::time::Instant::now).elapsed().as_nanos()
+    })
 }
 
 fn report(what: &str, ns: f64) {
@@ -168,7 +180,7 @@ fn main() {
             let q = health("web", passing);
             report(
                 &format!("service health, {instances} instances, passing {passing}"),
-                time(1_000_000 / (instances * 10), |_| {
+                time(3_000_000 / instances, |_| {
                     black_box(run_query(store, &q, &[]));
                 }),
             );

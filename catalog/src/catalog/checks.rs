@@ -55,7 +55,7 @@ impl Edit<'_> {
             row.checks.insert(key.clone(), check.clone());
             list_node_check(row, key, Some(&check));
         }
-        self.touch_check(nodes, node, &row_scope(nodes, key), old.as_deref(), Some(&check));
+        self.touch_check(nodes, node, key, old.as_ref(), Some(&check));
         self.attach(nodes, node, key, &check);
     }
 
@@ -66,7 +66,7 @@ impl Edit<'_> {
             row.checks.remove(key);
             list_node_check(row, key, None);
         }
-        self.touch_check(nodes, node, &row_scope(nodes, key), Some(&old), None);
+        self.touch_check(nodes, node, key, Some(&old), None);
         self.detach(nodes, node, key, &old);
     }
 

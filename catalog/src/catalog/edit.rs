@@ -62,21 +62,23 @@ impl Edit<'_> {
         self.changes.touch(Topic::Addresses);
     }
 
-    /// A check of a node was written or removed; `scope` is its own.
+    /// A check of a node was written or removed.
     pub fn touch_check(
         &mut self,
         nodes: &Scope,
         node: &Str,
-        scope: &Scope,
-        old: Option<&HealthCheck>,
-        new: Option<&HealthCheck>,
+        key: &RowKey,
+        old: Option<&Arc<HealthCheck>>,
+        new: Option<&Arc<HealthCheck>>,
     ) {
         let index = self.index;
         if let Some(row) = self.row_mut(nodes, node) {
             row.checks_index = index;
         }
         self.changes.touch(Topic::NodeChecks(nodes.clone(), node.clone()));
+        let scope = &row_scope(nodes, key);
         let table = self.catalog.services.get_mut(scope);
+        table.list_failing(node, &key.id, new);
         table.checks_index = index;
         self.changes.touch(Topic::Checks(scope.clone()));
         for check in [old, new].into_iter().flatten() {

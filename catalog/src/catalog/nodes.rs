@@ -171,6 +171,9 @@ impl Edit<'_> {
             let new = Arc::new(Instance::new(node.clone(), service.clone(), old.checks.clone()));
             self.replace_instance(&scope, Some((&old_key, service)), Some((&new_key, new)));
         }
+        for (k, check) in &row.checks {
+            self.touch_check(nodes, from, k, Some(check), None);
+        }
         self.respell_checks(nodes, &key, &node.name);
     }
 
@@ -203,7 +206,7 @@ impl Edit<'_> {
             self.replace_instance(&row_scope(nodes, k), Some((&instance, service)), None);
         }
         for (k, check) in &row.checks {
-            self.touch_check(nodes, key, &row_scope(nodes, k), Some(check), None);
+            self.touch_check(nodes, key, k, Some(check), None);
         }
     }
 }

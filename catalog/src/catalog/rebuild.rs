@@ -47,6 +47,10 @@ impl Rebuild {
     /// The node is complete: puts it and its instances where they are found.
     pub fn finish_node(&mut self, catalog: &mut Catalog) {
         let Some((scope, key, row)) = self.current.take() else { return };
+        for (check_key, check) in &row.checks {
+            let table = catalog.services.get_mut(&row_scope(&scope, check_key));
+            table.list_failing(&key, &check_key.id, Some(check));
+        }
         let mut own: BTreeMap<RowKey, Vec<Arc<HealthCheck>>> = BTreeMap::new();
         for (check_key, check) in row.checks.iter().filter(|(_, c)| !c.service_id.is_empty()) {
             let service = RowKey { namespace: check_key.namespace.clone(), id: check.service_id.folded() };

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use types::{
     PeerName, Str, Tenancy,
     names::fold,
-    record::{HealthCheck, Node, NodeService},
+    record::{HealthCheck, Node, NodeService, status},
 };
 
 /// Nodes, services and checks of all scopes.
@@ -109,9 +109,23 @@ pub(crate) struct ServiceTable {
     pub checks_index: u64,
     /// Last change of a check that is or was in this state.
     pub state_index: [u64; 4],
+    /// Checks that do not pass, by folded node name and check id: nearly all checks pass, and those who watch for the
+    /// others should not read them all.
+    pub failing: OrdMap<(Str, Str), Arc<HealthCheck>>,
 }
 
 impl ServiceTable {
+    /// Lists a check that does not pass, or lists it no more.
+    pub fn list_failing(&mut self, node: &Str, id: &Str, check: Option<&Arc<HealthCheck>>) {
+        match check.filter(|c| c.status.as_str() != status::PASSING) {
+            Some(check) => {
+                self.failing.insert((node.clone(), id.clone()), check.clone());
+            }
+            None => {
+                self.failing.remove(&(node.clone(), id.clone()));
+            }
+        }
+    }
     pub fn group_index(&self, folded: &str) -> u64 {
         self.groups.get(folded).map_or(self.extinct, |g| g.index)
     }

@@ -13,6 +13,7 @@ use types::{
     NodeName, Str, Tenancy,
     names::fold,
     query::{NodeState, QueryResult},
+    record::status,
 };
 
 fn table<'s>(store: &'s Store, scope: &Scope) -> Option<&'s NodeTable> {
@@ -104,20 +105,28 @@ pub(super) fn checks_in_state(
     node_meta: &[(Str, Str)],
 ) -> (QueryResult, u64) {
     let any = state == "any";
-    let mut index = store
-        .catalog
-        .services
-        .get(scope)
-        .map_or(0, |t| if any { t.checks_index } else { t.state_index(CheckState::of(state)) });
+    let services = store.catalog.services.get(scope);
+    let mut index =
+        services.map_or(0, |t| if any { t.checks_index } else { t.state_index(CheckState::of(state)) });
     let Some(table) = table(store, scope) else { return (QueryResult::Checks(Vec::new()), index) };
     if !node_meta.is_empty() {
         index = index.max(table.index);
     }
-    let rows = table.rows.values().filter(|r| has_meta(&r.node, node_meta));
-    let checks = rows
-        .flat_map(|r| of_namespace(&r.checks, &scope.tenancy))
-        .filter(|c| any || c.status.as_str() == state)
-        .cloned()
-        .collect();
+    let on_node = |row: Option<&Arc<NodeRow>>| row.is_some_and(|r| has_meta(&r.node, node_meta));
+    let checks = if any || state == status::PASSING {
+        let rows = table.rows.values().filter(|r| on_node(Some(r)));
+        rows.flat_map(|r| of_namespace(&r.checks, &scope.tenancy))
+            .filter(|c| any || c.status.as_str() == state)
+            .cloned()
+            .collect()
+    } else {
+        let failing = services.into_iter().flat_map(|t| t.failing.iter());
+        failing
+            .filter(|((node, _), c)| {
+                c.status.as_str() == state && (node_meta.is_empty() || on_node(table.rows.get(node)))
+            })
+            .map(|(_, c)| c.clone())
+            .collect()
+    };
     (QueryResult::Checks(checks), index)
 }
