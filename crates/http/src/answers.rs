@@ -27,14 +27,14 @@ pub(crate) struct AnswerKey<'a> {
 }
 
 /// A question, kept. How long to wait and from which index is not part of it.
-struct Question {
-    query: Query,
-    options: QueryOptions,
+pub(crate) struct Question {
+    pub(crate) query: Query,
+    pub(crate) options: QueryOptions,
     shape: Shape,
 }
 
 impl AnswerKey<'_> {
-    fn hash(&self, state: &RandomState) -> u64 {
+    pub(crate) fn hash(&self, state: &RandomState) -> u64 {
         let o = self.options;
         let mut h = state.build_hasher();
         self.query.hash(&mut h);
@@ -44,7 +44,12 @@ impl AnswerKey<'_> {
         h.finish()
     }
 
-    fn is(&self, q: &Question) -> bool {
+    /// The question, to be kept.
+    pub(crate) fn keep(&self) -> Question {
+        Question { query: self.query.clone(), options: self.options.clone(), shape: self.shape }
+    }
+
+    pub(crate) fn is(&self, q: &Question) -> bool {
         let (a, b) = (self.options, &q.options);
         self.shape == q.shape
             && *self.query == q.query
@@ -120,9 +125,14 @@ impl Answers {
         meta: QueryMeta,
         body: Bytes,
     ) -> Arc<Answer> {
-        let question = Question { query: key.query.clone(), options: key.options.clone(), shape: key.shape };
-        let answer =
-            Arc::new(Answer { question, version, meta, body, gzip: OnceLock::new(), made: Instant::now() });
+        let answer = Arc::new(Answer {
+            question: key.keep(),
+            version,
+            meta,
+            body,
+            gzip: OnceLock::new(),
+            made: Instant::now(),
+        });
         let hash = key.hash(&self.state);
         let mut inner = self.inner.lock();
         if answer.cost() <= inner.bytes_max / 8 {

@@ -84,7 +84,8 @@ pub struct HttpConfig {
     pub txn_max_req_len: usize,
     /// Largest body of any other request.
     pub max_body: usize,
-    /// How long a client may take to send the head of a request.
+    /// How long a client may take to send the head of a request, counted from the end of the one before; so also how long an
+    /// idle connection is kept.
     pub header_read_timeout: Duration,
     /// How long a client may take to send a body.
     pub body_read_timeout: Duration,
@@ -123,7 +124,7 @@ impl Default for HttpConfig {
             kv_max_value_size: 512 * 1024,
             txn_max_req_len: 512 * 1024,
             max_body: 4 << 20,
-            header_read_timeout: Duration::from_secs(30),
+            header_read_timeout: Duration::from_secs(120),
             body_read_timeout: Duration::from_secs(30),
             answer_cache_bytes: 64 << 20,
             agent_cache_entries: 1_024,

@@ -124,7 +124,7 @@ pub(crate) fn acl_disabled() -> HttpError {
 async fn run(ctx: &Ctx<'_>, plan: read::Read, wants_gzip: bool, stop: &Shutdown) -> Reply {
     let server = ctx.server;
     if let Some(control) = plan.cached {
-        return stop_or(server.agent_cache.answer(server, plan, control), stop).await;
+        return stop_or(server.agent_cache.answer(server, &plan, control), stop).await;
     }
     match read::begin(server, &plan, wants_gzip) {
         read::Begun::Done(reply) => reply,

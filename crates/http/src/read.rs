@@ -168,7 +168,8 @@ impl Read {
         (StatusCode::OK, Content::Json, out.into())
     }
 
-    fn key(&self) -> AnswerKey<'_> {
+    /// The question, for caches.
+    pub(crate) fn key(&self) -> AnswerKey<'_> {
         AnswerKey { query: &self.query, options: &self.options, shape: self.shape }
     }
 }
