@@ -7,8 +7,10 @@
 //! Start with [`settings::RuntimeConfig`] (what comes out), [`schema`] (what may go in) and [`build()`] (the way).
 
 pub mod build;
+pub mod debug;
 pub mod decode;
 pub mod deprecated;
+pub mod diff;
 pub mod flags;
 pub mod gossip_key;
 pub mod load;
@@ -20,6 +22,8 @@ pub mod sockaddr;
 pub mod text;
 
 pub use build::{Built, ConfigError, Env, Sources, build, parse_service_file};
+pub use debug::debug_config;
+pub use diff::{ReloadReport, diff};
 pub use settings::RuntimeConfig;
 
 /// `text` in double quotes, the way messages quote.

@@ -1,7 +1,7 @@
 //! The machine outside: files, host name, interfaces. Everything else in this crate takes what this module reads.
 
 use crate::{
-    build::{Disk, Env, PathKind, SourceText, Sources},
+    build::{Built, ConfigError, Disk, Env, PathKind, SourceText, Sources},
     flags::AgentFlags,
     sockaddr::IfAddr,
     text::Format,
@@ -45,6 +45,32 @@ pub enum LoadError {
         /// What happened.
         error: String,
     },
+}
+
+/// Why an agent's configuration could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The sources could not be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// They are refused.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Arguments that are no flags.
+    #[error("Unexpected extra arguments: [{}]", .0.join(" "))]
+    ExtraArguments(Vec<String>),
+}
+
+/// Loads the configuration of an agent: everything at once, at start and at each reload.
+///
+/// # Errors
+/// [`Error`], whose text is for the operator.
+pub fn load(flags: &AgentFlags) -> Result<Built, Error> {
+    if !flags.extra.is_empty() {
+        return Err(Error::ExtraArguments(flags.extra.clone()));
+    }
+    let sources = sources(flags.clone())?;
+    Ok(crate::build::build(&sources, &env(std::env::var("CONSUL_INTRO_TOKEN").ok()))?)
 }
 
 /// The text of an I/O error, as it has always been shown.

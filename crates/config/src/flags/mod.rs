@@ -85,16 +85,16 @@ pub enum FlagsError {
     #[error("flag: help requested")]
     Help,
     /// No such flag.
-    #[error("flag provided but not defined: -{0}")]
+    #[error("error parsing flags: flag provided but not defined: -{0}")]
     Unknown(String),
     /// A dash without a name.
-    #[error("bad flag syntax: {0}")]
+    #[error("error parsing flags: bad flag syntax: {0}")]
     Syntax(String),
     /// A flag at the end that takes a value.
-    #[error("flag needs an argument: -{0}")]
+    #[error("error parsing flags: flag needs an argument: -{0}")]
     NeedsArgument(String),
     /// Not a boolean.
-    #[error("invalid boolean value {} for -{name}: parse error", crate::quote(.value))]
+    #[error("error parsing flags: invalid boolean value {} for -{name}: parse error", crate::quote(.value))]
     Bool {
         /// Flag.
         name: String,
@@ -102,7 +102,7 @@ pub enum FlagsError {
         value: String,
     },
     /// Not a number.
-    #[error("invalid value {} for flag -{name}: parse error", crate::quote(.value))]
+    #[error("error parsing flags: invalid value {} for flag -{name}: parse error", crate::quote(.value))]
     Value {
         /// Flag.
         name: String,
@@ -294,10 +294,16 @@ mod tests {
     #[test]
     fn refusals() {
         let text = |args: &[&str]| parse(args).unwrap_err().to_string();
-        assert_eq!(text(&["-nope"]), "flag provided but not defined: -nope");
-        assert_eq!(text(&["-node"]), "flag needs an argument: -node");
-        assert_eq!(text(&["-server=x"]), "invalid boolean value \"x\" for -server: parse error");
-        assert_eq!(text(&["-dns-port", "x"]), "invalid value \"x\" for flag -dns-port: parse error");
+        assert_eq!(text(&["-nope"]), "error parsing flags: flag provided but not defined: -nope");
+        assert_eq!(text(&["-node"]), "error parsing flags: flag needs an argument: -node");
+        assert_eq!(
+            text(&["-server=x"]),
+            "error parsing flags: invalid boolean value \"x\" for -server: parse error"
+        );
+        assert_eq!(
+            text(&["-dns-port", "x"]),
+            "error parsing flags: invalid value \"x\" for flag -dns-port: parse error"
+        );
         assert_eq!(parse(&["-h"]).unwrap_err(), FlagsError::Help);
     }
 }
