@@ -229,10 +229,8 @@ impl KvTable {
 
     /// Puts a row where it is found; nothing else moves.
     pub fn insert(&mut self, entry: Arc<KvEntry>) {
-        let key = ByKey(entry.clone());
-        // The old entry would stay as key of the hash map.
-        self.by_key.remove(entry.key.as_str());
-        self.by_key.insert(key, ());
+        // Inserting under an equal key replaces the key too: the entry that is found is the new one.
+        self.by_key.insert(ByKey(entry.clone()), ());
         self.entries.insert(entry.key.clone(), entry);
     }
     /// Puts a tombstone in.

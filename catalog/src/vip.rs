@@ -8,7 +8,7 @@ use types::Str;
 pub(crate) const VIRTUAL_TAG: &str = "consul-virtual";
 const BASE: u32 = 0xF000_0000;
 /// 240.0.0.1 to 255.255.255.254.
-const LAST: u32 = 0x0FFF_FFFE;
+pub(crate) const LAST: u32 = 0x0FFF_FFFE;
 
 /// Hands out the numbers of 240.0.0.0/4: the lowest freed one first, else the next.
 #[derive(Clone, Default, PartialEq, Debug)]

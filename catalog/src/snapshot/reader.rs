@@ -1,7 +1,7 @@
 //! Reading.
 
 use super::{FRAME_BYTES_MAX, MAGIC, SnapshotError, VERSION, record::Record};
-use crate::{catalog::Rebuild, scope::Scope, store::Store};
+use crate::{catalog::Rebuild, scope::Scope, store::Store, vip};
 use std::{io::Read, sync::Arc};
 use types::{Tenancy, codec};
 
@@ -81,6 +81,9 @@ impl Builder {
         let store = &mut self.store;
         let catalog = &mut store.catalog;
         match record {
+            Record::Start { vips_used, .. } if vips_used > vip::LAST => {
+                return Err(SnapshotError::Damaged("it counts more virtual addresses than there are"));
+            }
             Record::Start { index, rows_index, vips_used } => {
                 store.applied(index);
                 store.catalog.rows_index = rows_index;
