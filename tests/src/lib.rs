@@ -1,1 +1,5 @@
 //! Whole-system tests.
+
+pub mod golden_cli;
+pub mod golden_config;
+pub mod process;

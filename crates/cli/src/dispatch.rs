@@ -1,9 +1,10 @@
 //! Finds the command that was meant and runs it.
 
 use crate::{
-    Env, Io,
+    Env,
     commands::{self, Command, Entry, Failure, Session},
     flags::{FlagError, Parsed},
+    io::Io,
 };
 use std::path::Path;
 

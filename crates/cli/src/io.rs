@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{Read, Write},
+    io::{self, Read, Write},
 };
 
 /// Environment variables, read once.
@@ -36,30 +36,50 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
 }
 
 /// The standard streams.
-#[expect(missing_debug_implementations, reason = "streams have nothing to show")]
-pub struct Io<'a> {
-    /// Read by `-` arguments.
-    pub stdin: &'a mut dyn Read,
-    /// Results.
-    pub stdout: &'a mut dyn Write,
-    /// Errors and warnings.
-    pub stderr: &'a mut dyn Write,
+pub trait Streams {
+    /// Reads stdin to its end.
+    fn read_stdin(&mut self) -> io::Result<Vec<u8>>;
+    /// Writes a result.
+    fn write_stdout(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Writes an error or a warning.
+    fn write_stderr(&mut self, bytes: &[u8]) -> io::Result<()>;
 }
 
+/// The process's own streams.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct StdIo;
+
+impl Streams for StdIo {
+    fn read_stdin(&mut self) -> io::Result<Vec<u8>> {
+        let mut data = Vec::new();
+        io::stdin().lock().read_to_end(&mut data)?;
+        Ok(data)
+    }
+    fn write_stdout(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        out.write_all(bytes).and_then(|()| out.flush())
+    }
+    fn write_stderr(&mut self, bytes: &[u8]) -> io::Result<()> {
+        io::stderr().lock().write_all(bytes)
+    }
+}
+
+/// The streams, as commands use them. A reader that went away is not their concern: the exit code says how they went.
+pub(crate) struct Io<'a>(pub(crate) &'a mut dyn Streams);
+
 impl Io<'_> {
-    /// Prints a line of output. A reader that went away is not our concern: the exit code says how the command went.
+    /// Prints a line of output.
     pub(crate) fn say(&mut self, line: impl AsRef<str>) {
-        self.put(line.as_ref().as_bytes());
-        self.put(b"\n");
+        self.put(format!("{}\n", line.as_ref()).as_bytes());
     }
 
     /// Prints bytes as they are.
     pub(crate) fn put(&mut self, bytes: &[u8]) {
-        let _ = self.stdout.write_all(bytes).and_then(|()| self.stdout.flush());
+        let _ = self.0.write_stdout(bytes);
     }
 
     /// Prints a line on the error stream.
     pub(crate) fn warn(&mut self, line: impl AsRef<str>) {
-        let _ = writeln!(self.stderr, "{}", line.as_ref()).and_then(|()| self.stderr.flush());
+        let _ = self.0.write_stderr(format!("{}\n", line.as_ref()).as_bytes());
     }
 }

@@ -20,7 +20,7 @@ mod table;
 mod tests;
 mod text;
 
-pub use io::{Env, Io};
+pub use io::{Env, StdIo, Streams};
 
 use std::ffi::OsString;
 
@@ -28,10 +28,10 @@ use std::ffi::OsString;
 /// after `agent`; it is called outside any asynchronous runtime.
 pub fn run(
     args: Vec<OsString>,
-    env: &Env,
-    io: &mut Io<'_>,
+    env: Env,
+    io: &mut dyn Streams,
     agent_main: impl FnOnce(Vec<String>) -> i32,
 ) -> i32 {
     let args = args.into_iter().map(|a| a.to_string_lossy().into_owned()).collect();
-    dispatch::run(args, env, io, agent_main)
+    dispatch::run(args, &env, &mut io::Io(io), agent_main)
 }

@@ -4,7 +4,7 @@ mod commands;
 mod connection;
 mod dispatch;
 
-use crate::{Env, Io};
+use crate::{Env, Streams};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
@@ -20,14 +20,32 @@ struct Ran {
     err: String,
 }
 
+/// Streams that are kept.
+struct Kept {
+    stdin: String,
+    out: Vec<u8>,
+    err: Vec<u8>,
+}
+
+impl Streams for Kept {
+    fn read_stdin(&mut self) -> std::io::Result<Vec<u8>> {
+        Ok(self.stdin.clone().into_bytes())
+    }
+    fn write_stdout(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.out.write_all(bytes)
+    }
+    fn write_stderr(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.err.write_all(bytes)
+    }
+}
+
 fn run_with(env: &[(&str, &str)], args: &[&str], stdin: &str) -> Ran {
     let env: Env = env.iter().copied().collect();
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut io = Io { stdin: &mut stdin.as_bytes(), stdout: &mut out, stderr: &mut err };
+    let mut io = Kept { stdin: stdin.to_owned(), out: Vec::new(), err: Vec::new() };
     let args = std::iter::once("praetor").chain(args.iter().copied()).map(Into::into).collect();
-    let code = crate::run(args, &env, &mut io, |rest| if rest == ["-dev"] { 42 } else { 43 });
+    let code = crate::run(args, env, &mut io, |rest| if rest == ["-dev"] { 42 } else { 43 });
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { code, out: text(out), err: text(err) }
+    Ran { code, out: text(io.out), err: text(io.err) }
 }
 
 fn run(args: &[&str]) -> Ran {

@@ -1,5 +1,6 @@
 //! Small texts that several commands share.
 
+use crate::io::Io;
 use std::io;
 
 /// `text` in double quotes, with what would break them escaped.
@@ -21,11 +22,9 @@ pub(crate) fn os_words(error: &io::Error) -> String {
 }
 
 /// Reads an argument that may be `@file` or `-` for stdin.
-pub(crate) fn argument_or_file(arg: &str, stdin: &mut dyn io::Read) -> Result<Vec<u8>, String> {
+pub(crate) fn argument_or_file(arg: &str, io: &mut Io<'_>) -> Result<Vec<u8>, String> {
     if arg == "-" {
-        let mut data = Vec::new();
-        stdin.read_to_end(&mut data).map_err(|e| format!("Failed to read stdin: {}", os_words(&e)))?;
-        return Ok(data);
+        return io.0.read_stdin().map_err(|e| format!("Failed to read stdin: {}", os_words(&e)));
     }
     match arg.strip_prefix('@') {
         Some(path) => std::fs::read(path)

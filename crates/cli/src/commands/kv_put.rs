@@ -43,9 +43,7 @@ fn run(session: &mut Session<'_, '_>) -> Outcome {
     };
     let mut data = match data {
         None => Vec::new(),
-        Some(arg) => {
-            argument_or_file(arg, session.io.stdin).map_err(|e| Failure::new(format!("Error! {e}")))?
-        }
+        Some(arg) => argument_or_file(arg, session.io).map_err(|e| Failure::new(format!("Error! {e}")))?,
     };
     if session.flags.bool("base64") {
         data = match STANDARD.decode(&data) {

@@ -91,9 +91,14 @@ const NAMESPACE: Flag = Flag::new("namespace", Kind::Text, "Namespace to ask in.
 const PARTITION: Flag = Flag::new("partition", Kind::Text, "Admin partition to ask in. [CONSUL_PARTITION]");
 
 impl Command {
+    /// Those of the agent are configuration, and listed there.
+    fn own_flags(&self) -> Vec<Flag> {
+        if self.path == "agent" { agent_flags().collect() } else { self.flags.to_vec() }
+    }
+
     /// Its own flags and the common ones.
     pub(crate) fn all_flags(&self) -> Vec<Flag> {
-        let mut out = self.flags.to_vec();
+        let mut out = self.own_flags();
         if self.common != Common::None {
             out.extend(CLIENT);
         }
@@ -130,10 +135,9 @@ impl Entry {
         match self {
             Self::Command(c) => {
                 let mut out = format!("Usage: {program} {} {}\n\n{}", c.path, c.usage, indented(c.about));
-                for (title, flags) in [
-                    ("Options", c.flags.to_vec()),
-                    ("Common options", c.all_flags()[c.flags.len()..].to_vec()),
-                ] {
+                let own = c.own_flags();
+                let common = c.all_flags().split_off(own.len());
+                for (title, flags) in [("Options", own), ("Common options", common)] {
                     if !flags.is_empty() {
                         out.push_str(&format!("\n\n{title}:"));
                     }
@@ -165,6 +169,22 @@ impl Entry {
             }
         }
     }
+}
+
+fn agent_flags() -> impl Iterator<Item = Flag> {
+    use config::flags::FlagKind;
+    config::flags::FLAGS.iter().map(|f| {
+        let kind = match f.kind {
+            FlagKind::Bool | FlagKind::Dev => Kind::Bool,
+            FlagKind::Int => Kind::Int,
+            FlagKind::List | FlagKind::ListAfterFiles | FlagKind::ConfigPath | FlagKind::Fragment => {
+                Kind::List
+            }
+            FlagKind::Map => Kind::Map,
+            FlagKind::Text | FlagKind::ConfigFormat => Kind::Text,
+        };
+        Flag::new(f.name, kind, f.help)
+    })
 }
 
 fn indented(text: &str) -> String {

@@ -5,7 +5,7 @@ use crate::{
     client::{Client, Query},
     flags::{Flag, Kind},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use std::net::IpAddr;
 
 pub(super) static REGISTER: Command = Command {
@@ -44,7 +44,7 @@ pub(super) static DEREGISTER: Command = Command {
 pub(super) struct Registration {
     pub(super) name: String,
     pub(super) id: String,
-    pub(super) body: Value,
+    pub(super) body: Vec<u8>,
 }
 
 fn register(session: &mut Session<'_, '_>) -> Outcome {
@@ -68,7 +68,7 @@ fn register(session: &mut Session<'_, '_>) -> Outcome {
 fn send(client: &Client, service: &Registration) -> Outcome {
     let failed = Failure::request(format!("Error registering service {:?}", service.name));
     client
-        .put("/v1/agent/service/register", client.scoped(Query::new()), service.body.to_string())
+        .put("/v1/agent/service/register", client.scoped(Query::new()), service.body.clone())
         .map_err(failed)?;
     Ok(())
 }
@@ -98,7 +98,7 @@ fn from_flags(session: &Session<'_, '_>) -> Result<Registration, Failure> {
         "TaggedAddresses": tagged,
         "Meta": flags.map("meta"),
     });
-    Ok(Registration { name: name.to_owned(), id: id.to_owned(), body })
+    Ok(Registration { name: name.to_owned(), id: id.to_owned(), body: body.to_string().into_bytes() })
 }
 
 /// Whether `address` is `host:port` (and not an IPv6 address).

@@ -1,9 +1,10 @@
 //! What a running command has at hand, and how it fails.
 
 use crate::{
-    Env, Io,
+    Env,
     client::{Client, ClientError, Settings},
     flags::Parsed,
+    io::Io,
 };
 use std::fmt::Display;
 
@@ -71,7 +72,7 @@ impl Session<'_, '_> {
     /// The value of `-filter`, which may be `@file` or `-`.
     pub(crate) fn filter(&mut self) -> Result<String, Failure> {
         let text = self.flags.text("filter").to_owned();
-        let data = crate::text::argument_or_file(&text, self.io.stdin)
+        let data = crate::text::argument_or_file(&text, self.io)
             .map_err(|e| Failure::new(format!("Could not process filter argument: {e}")))?;
         String::from_utf8(data)
             .map_err(|_utf8| Failure::new("Could not process filter argument: it is not UTF-8 text"))

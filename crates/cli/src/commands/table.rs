@@ -202,23 +202,7 @@ static AGENT: Command = Command {
             Try `agent -dev` for a datacenter of one server that keeps nothing. An agent\n\
             that stays reads its settings from HCL or JSON files:\n\
             `agent -config-dir=/etc/praetor.d`.",
-    flags: &[
-        Flag::new("dev", Kind::Bool, "Run one server that needs no configuration and stores nothing."),
-        Flag::new("config-dir", Kind::List, "Directory of *.hcl and *.json files to read. May be repeated."),
-        Flag::new("config-file", Kind::List, "File to read. May be repeated."),
-        Flag::new("hcl", Kind::List, "A piece of HCL, merged after all files. May be repeated."),
-        Flag::new("server", Kind::Bool, "Run as a server."),
-        Flag::new("bootstrap-expect", Kind::Int, "Number of servers that form the datacenter."),
-        Flag::new("data-dir", Kind::Text, "Directory for everything that must survive a restart."),
-        Flag::new("bind", Kind::Text, "Address for other agents."),
-        Flag::new("advertise", Kind::Text, "Address that other agents are told."),
-        Flag::new("client", Kind::Text, "Address of HTTP and DNS."),
-        Flag::new("node", Kind::Text, "Name of this node."),
-        Flag::new("datacenter", Kind::Text, "Name of the datacenter."),
-        Flag::new("encrypt", Kind::Text, "Gossip key, as `keygen` makes it."),
-        Flag::new("retry-join", Kind::List, "Address of an agent to join. May be repeated."),
-        Flag::new("log-level", Kind::Text, "TRACE, DEBUG, INFO, WARN or ERROR."),
-    ],
+    flags: &[],
     common: Common::None,
     run: |session| Err(Failure::new(format!("the agent cannot run here\n\n{}", session.help))),
 };

@@ -2,6 +2,7 @@
 
 use super::{Command, Common, Failure, Outcome, Session};
 use crate::flags::{Flag, Kind};
+use config::{flags::AgentFlags, load};
 
 pub(super) static COMMAND: Command = Command {
     path: "validate",
@@ -21,11 +22,28 @@ pub(super) static COMMAND: Command = Command {
 };
 
 fn run(session: &mut Session<'_, '_>) -> Outcome {
-    if session.flags.args.is_empty() {
+    let flags = &session.flags;
+    if flags.args.is_empty() {
         return Err(Failure::new("Must specify at least one config file or directory"));
     }
-    if !matches!(session.flags.text("config-format"), "" | "hcl" | "json") {
+    let format = flags.text("config-format");
+    if !matches!(format, "" | "hcl" | "json") {
         return Err(Failure::new("-config-format must be either 'hcl' or 'json"));
     }
-    Err(Failure::new("Config validation failed: configuration cannot be read yet"))
+    let agent = AgentFlags {
+        config_paths: flags.args.clone(),
+        config_format: Some(format.to_owned()).filter(|f| !f.is_empty()),
+        ..AgentFlags::default()
+    };
+    let failed = |e: String| Failure::new(format!("Config validation failed: {e}"));
+    let sources = load::sources(agent).map_err(|e| failed(e.to_string()))?;
+    let machine = load::env(session.env.get("CONSUL_INTRO_TOKEN").map(str::to_owned));
+    let built = config::build(&sources, &machine).map_err(|e| failed(e.to_string()))?;
+    if !session.flags.bool("quiet") {
+        for warning in built.warnings {
+            session.io.warn(warning);
+        }
+        session.io.say("Configuration is valid!");
+    }
+    Ok(())
 }

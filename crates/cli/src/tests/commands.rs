@@ -304,3 +304,75 @@ fn round_trip_times() {
     );
     assert!(fake.run(&["rtt"]).err.starts_with("One or two node names must be specified"));
 }
+
+#[test]
+fn services_from_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let fake = Fake::start(&[
+        ("PUT /v1/agent/service/register", 200, ""),
+        ("PUT /v1/agent/service/deregister/h-1", 200, ""),
+    ]);
+    let one = write(
+        "a.hcl",
+        "service { name = \"h\" id = \"h-1\" port = 1 check { ttl = \"1m\" } }\nlog_level = \"INFO\"\n",
+    );
+    let two = write("b.json", "{\"services\":[{\"name\":\"j1\"},{\"name\":\"j2\"}]}");
+    let ran = fake.run(&["services", "register", &one, &two]);
+    assert_eq!(
+        ran.out, "Registered service: h\nRegistered service: j1\nRegistered service: j2\n",
+        "{}",
+        ran.err
+    );
+    let first = fake.seen.lock().unwrap()[0].clone();
+    let sent: serde_json::Value = serde_json::from_str(first.lines().last().unwrap()).unwrap();
+    assert_eq!(
+        (&sent["ID"], &sent["Port"], &sent["Checks"][0]["TTL"]),
+        (&"h-1".into(), &1.into(), &"1m0s".into())
+    );
+    assert_eq!(fake.run(&["services", "deregister", &one]).out, "Deregistered service: h-1\n");
+    let empty = write("empty.hcl", "");
+    assert_eq!((fake.run(&["services", "register", &empty]).code, 0), (0, 0));
+    for (file, text) in [
+        (write("bad.hcl", "service { nam = \"x\" }\n"), "Error: failed to parse "),
+        (write("x.conf", ""), "Error: file "),
+        (dir.path().join("none.hcl").to_str().unwrap().to_owned(), "Error: config: Open failed on "),
+        (
+            write("p.hcl", "service { name = \"n\" address = \"1.2.3.4:5\" }"),
+            "Invalid Service address for service 'n'.",
+        ),
+    ] {
+        let ran = fake.run(&["services", "register", &file]);
+        assert_eq!(ran.code, 1);
+        assert!(ran.err.starts_with(text), "{}", ran.err);
+    }
+}
+
+#[test]
+fn validate() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let data = format!("data_dir = \"{}\"\nbind_addr = \"127.0.0.1\"\n", dir.path().display());
+    std::fs::write(path("good.hcl"), &data).unwrap();
+    std::fs::write(path("bad.hcl"), "data_dirr = \"x\"").unwrap();
+    std::fs::write(path("noext"), &data).unwrap();
+    let ran = run(&["validate", &path("good.hcl")]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "Configuration is valid!\n"), "{}", ran.err);
+    let quiet = run(&["validate", "-quiet", &path("good.hcl")]);
+    assert_eq!((quiet.code, quiet.out.as_str(), quiet.err.as_str()), (0, "", ""));
+    assert_eq!(run(&["validate", "-config-format=hcl", &path("noext")]).code, 0);
+    for (args, text) in [
+        (&["validate"][..], "Must specify at least one config file or directory"),
+        (&["validate", &path("bad.hcl")], "Config validation failed: failed to parse "),
+        (&["validate", &path("noext")], "Config validation failed: file "),
+        (&["validate", "-config-format=xml", "x"], "-config-format must be either 'hcl' or 'json"),
+    ] {
+        let ran = run(args);
+        assert_eq!((ran.code, ran.out.as_str()), (1, ""));
+        assert!(ran.err.starts_with(text), "{}", ran.err);
+    }
+}

@@ -1,0 +1,10 @@
+//! Real processes for tests: start, wait, ask by HTTP, and end by their own id.
+
+mod child;
+mod http;
+mod ports;
+
+pub use crate::golden_cli::binary;
+pub use child::{Child, clean_command, now};
+pub use http::{Answer, call};
+pub use ports::free_ports;
