@@ -1,10 +1,8 @@
 //! Settings of the local state.
 
-use std::{net::IpAddr, ops::RangeInclusive, path::PathBuf, time::Duration};
-use types::{
-    DatacenterName, NodeName, SecretToken, Str, Tenancy,
-    record::{Locality, Map},
-};
+use local::{NodeIdentity, ScriptPermission, Settings};
+use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use types::SecretToken;
 
 /// Longest output kept of a check, bytes, when nothing else is configured.
 pub const CHECK_OUTPUT_MAX_SIZE_DEFAULT: usize = 4096;
@@ -12,39 +10,6 @@ pub const CHECK_OUTPUT_MAX_SIZE_DEFAULT: usize = 4096;
 pub const CHECK_UPDATE_INTERVAL_DEFAULT: Duration = Duration::from_secs(300);
 /// Ports given to sidecars, when nothing else is configured.
 pub const SIDECAR_PORTS_DEFAULT: RangeInclusive<u16> = 21000..=21255;
-
-/// This agent as a node of the catalog.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
-pub struct NodeIdentity {
-    /// Node id.
-    pub id: Str,
-    /// Node name.
-    pub name: NodeName,
-    /// Datacenter.
-    pub datacenter: DatacenterName,
-    /// Advertised address.
-    pub address: Str,
-    /// `lan`, `wan`, `lan_ipv4`, ….
-    pub tagged_addresses: Map,
-    /// Metadata, with `consul-network-segment` and `consul-version`.
-    pub meta: Map,
-    /// Region and zone.
-    pub locality: Option<Locality>,
-    /// Partition of the agent.
-    pub tenancy: Tenancy,
-}
-
-/// Which definitions may run scripts.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub enum ScriptPermission {
-    /// None.
-    #[default]
-    Denied,
-    /// Those from files (`enable_local_script_checks`).
-    Files,
-    /// All (`enable_script_checks`).
-    All,
-}
 
 /// Settings of [`crate::LocalState`].
 #[derive(Clone, Debug)]
@@ -63,10 +28,12 @@ pub struct LocalConfig {
     pub discard_check_output: bool,
     /// Ports given to sidecars; `None` = assignment is disabled.
     pub sidecar_ports: Option<RangeInclusive<u16>>,
-    /// Source address of probes; `None` = as the system chooses.
-    pub probe_source: Option<IpAddr>,
     /// Token of rows that were registered without one, and of the node's own row.
     pub default_token: SecretToken,
+    /// Docker engine: `unix://<path>` or `tcp://<host:port>` (what `DOCKER_HOST` says); `None` = the usual socket.
+    pub docker_host: Option<String>,
+    /// Shell of docker checks that name none (what `SHELL` says).
+    pub shell: String,
     /// `enable_agent_tls_for_checks`: client certificate and authorities for TLS probes, PEM.
     pub probe_tls: Option<ProbeTls>,
 }
@@ -99,9 +66,22 @@ impl LocalConfig {
             check_update_interval: CHECK_UPDATE_INTERVAL_DEFAULT,
             discard_check_output: false,
             sidecar_ports: Some(SIDECAR_PORTS_DEFAULT),
-            probe_source: None,
             default_token: SecretToken::default(),
+            docker_host: None,
+            shell: "/bin/sh".into(),
             probe_tls: None,
+        }
+    }
+
+    /// The part that decides how registrations are taken.
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            node: self.node.clone(),
+            scripts: self.scripts,
+            output_max_size: self.check_output_max_size,
+            update_interval: self.check_update_interval,
+            discard_output: self.discard_check_output,
+            sidecar_ports: self.sidecar_ports.clone(),
         }
     }
 }

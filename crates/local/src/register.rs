@@ -42,6 +42,17 @@ pub struct Change {
     pub removed_checks: Vec<Key>,
 }
 
+impl Change {
+    /// Takes in what a later step touched.
+    pub fn merge(&mut self, later: Self) {
+        self.services.extend(later.services);
+        self.checks.extend(later.checks);
+        self.restart.extend(later.restart);
+        self.removed_services.extend(later.removed_services);
+        self.removed_checks.extend(later.removed_checks);
+    }
+}
+
 /// A service ready to be put in place: nothing can fail any more.
 struct Prepared {
     row: NodeService,
@@ -389,7 +400,7 @@ impl Registry {
         change
     }
 
-    /// Removes everything that came from files and is not part of `change`s of the new files: called with what was loaded.
+    /// Removes everything that came from files and is not among these keys.
     pub fn retire_files(&mut self, keep_services: &BTreeSet<Key>, keep_checks: &BTreeSet<Key>) -> Change {
         let mut change = Change::default();
         let services: Vec<Key> = self
