@@ -29,5 +29,5 @@ mod server;
 mod ui;
 
 pub use accept::HttpListener;
-pub use config::HttpConfig;
+pub use config::{Cidr, HttpConfig};
 pub use server::HttpServer;
