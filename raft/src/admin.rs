@@ -185,11 +185,15 @@ pub(crate) fn hint_unreachable(shared: &Arc<Shared>, id: ServerId) {
 
 impl Shared {
     async fn elect_when_lease_ends(&self, leader: ServerId, term: u64) {
-        // Until the lease of its last message ends no server votes for another. A few servers get the hint at the same
-        // moment: each waits a little longer than another, so that they do not split the votes.
-        let wait = self.lease + self.lease / 50 * (1 + (self.id.0 % 8) as u32);
+        // Until the lease of its last message ends no server votes for another. All followers get the hint at the same
+        // moment: each waits its own time longer, another one in each term, so that they do not split the votes.
+        let turn = ((self.id.0 as u64 ^ (self.id.0 >> 64) as u64).wrapping_add(term))
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            >> 58;
+        let wait = self.lease + self.lease * turn as u32 / 320;
         let heard = self.heard.last(leader).unwrap_or_else(Instant::now);
         tokio::select! {
+            biased;
             () = tokio::time::sleep_until(heard + wait) => {}
             () = self.stop.wait() => return,
         }

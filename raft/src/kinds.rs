@@ -27,7 +27,6 @@ impl fmt::Display for Data {
     }
 }
 
-#[expect(deprecated, reason = "the re-export saves naming a second crate of the same release")]
 type Tokio = openraft::impls::TokioRuntime;
 
 openraft::declare_raft_types!(

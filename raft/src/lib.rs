@@ -26,7 +26,9 @@ mod snapshot;
 mod start;
 mod status;
 pub mod storage;
-mod wal;
+#[cfg(test)]
+mod suite;
+pub mod wal;
 mod wire;
 
 pub use config::{RaftConfig, Timing};

@@ -119,10 +119,9 @@ impl Index {
             let (len, place) = (place.len, Some(place));
             index.slots.push_back(Slot { term: pos.term, kind, len, stamp: 0, entry, place });
         }
-        // The committed position may have been saved before entries that were then torn off or purged.
-        let last = index.last().map_or(0, |p| p.index);
-        if index.committed.as_ref().is_some_and(|c| c.index > last) {
-            index.committed = index.last();
+        // Saved in order, it cannot be ahead of the log; should it be, nothing beyond the purge point is certain.
+        if index.committed > index.last() {
+            index.committed = index.purged;
         }
         Ok(index)
     }

@@ -101,14 +101,16 @@ impl Machine {
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
         self.current = Some((meta.clone(), file));
-        let changes = ChangeSet::replaced(self.store.index());
-        self.publish(&changes);
+        self.publish(None);
     }
 
-    fn publish(&self, changes: &ChangeSet) {
+    fn publish(&self, changes: Option<&ChangeSet>) {
         let store = Arc::new(self.store.clone());
         self.published.store.store(store.clone());
-        self.observer.published(store, changes);
+        match changes {
+            Some(changes) => self.observer.published(store, changes),
+            None => self.observer.replaced(store),
+        }
         if let Some(id) = &self.applied {
             self.published.applied_term.store(term(id), Ordering::Release);
             self.published.applied.send_replace(id.index);
@@ -175,7 +177,7 @@ impl RaftStateMachine<C> for Machine {
                 n += 1;
             }
             if n > 0 && (end || n >= BATCH_MAX) {
-                self.publish(&changes);
+                self.publish(Some(&changes));
                 changes.clear();
                 n = 0;
                 for (responder, response) in answers.drain(..) {

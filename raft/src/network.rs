@@ -150,6 +150,7 @@ impl RaftNetworkV2<C> for Client {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<C>, StreamingError<C>> {
         tokio::select! {
+            biased;
             closed = cancel => Err(StreamingError::Closed(closed)),
             result = self.send_snapshot(vote, snapshot) => result,
         }

@@ -23,6 +23,7 @@ pub trait Transport: Send + Sync + 'static {
 pub trait Observer: Send + Sync + 'static {
     /// Called after each applied batch, in log order, before the proposers of the batch are answered: a proposer that
     /// reads after its answer sees its own write. Must be quick and must not block.
-    /// After a restore, at start or from the leader, `changes` says that everything changed.
     fn published(&self, store: Arc<Store>, changes: &ChangeSet);
+    /// The state was replaced as a whole (restored at start, or a snapshot from the leader): every watch must look again.
+    fn replaced(&self, store: Arc<Store>);
 }

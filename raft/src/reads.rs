@@ -68,6 +68,7 @@ impl Shared {
     pub(crate) async fn wait_applied(&self, index: u64) -> bool {
         let mut applied = self.published.applied.subscribe();
         tokio::select! {
+            biased;
             result = applied.wait_for(|at| *at >= index) => result.is_ok(),
             () = self.stop.wait() => false,
         }
@@ -80,6 +81,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut waiting: mpsc::Receiver<Waiter>
     let mut waiters = Vec::new();
     loop {
         let n = tokio::select! {
+            biased;
             n = waiting.recv_many(&mut waiters, ROUND_MAX) => n,
             () = shared.stop.wait() => 0,
         };
@@ -87,6 +89,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut waiting: mpsc::Receiver<Waiter>
             return;
         }
         let mut result = tokio::select! {
+            biased;
             result = shared.round() => result,
             () = shared.stop.wait() => Err(RequestError::ShuttingDown),
         };

@@ -213,6 +213,7 @@ pub(crate) async fn run(shared: Arc<Shared>, out: watch::Sender<RaftStatus>) {
     let mut changing_since: Option<Instant> = None;
     loop {
         let ended = tokio::select! {
+            biased;
             result = metrics.changed() => result.is_err(),
             () = shared.stop.wait() => true,
         };

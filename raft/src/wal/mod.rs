@@ -12,6 +12,8 @@ mod frame;
 mod queue;
 mod recover;
 mod segment;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use queue::Wal;

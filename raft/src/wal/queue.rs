@@ -2,12 +2,20 @@
 
 use super::{
     Place, Position, Recovered, Segments, VoteRecord,
-    writer::{Done, NewEntry, Op, Placed, Writer},
+    writer::{Done, NewEntry, Op, Placed, Wanted, Writer},
 };
 use crate::storage::Driver;
 use parking_lot::{Condvar, Mutex};
 use runtime::Tasks;
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 use tokio::sync::{Notify, oneshot};
 
 /// A batch is closed when it has this many bytes.
@@ -57,7 +65,8 @@ enum Way {
 pub struct Wal {
     way: Way,
     segments: Arc<Segments>,
-    wanted: Arc<Mutex<Option<Position>>>,
+    wanted: Wanted,
+    pushed: AtomicU64,
 }
 
 impl Drop for Wal {
@@ -80,7 +89,7 @@ impl Wal {
         placed: Placed,
         tasks: &Tasks,
     ) -> io::Result<Self> {
-        let wanted = Arc::new(Mutex::new(found.committed));
+        let wanted = Wanted::default();
         let writer = Writer::new(segments.clone(), found, wanted.clone(), placed);
         let way = match driver {
             Driver::Inline => Way::Inline(Mutex::new(writer)),
@@ -98,10 +107,11 @@ impl Wal {
                 Way::Queue(queue)
             }
         };
-        Ok(Self { way, segments, wanted })
+        Ok(Self { way, segments, wanted, pushed: AtomicU64::new(0) })
     }
 
     fn push(&self, op: Op) {
+        self.pushed.fetch_add(1, Ordering::AcqRel);
         match &self.way {
             Way::Queue(queue) => {
                 if let Err(op) = queue.push(op) {
@@ -152,9 +162,9 @@ impl Wal {
     pub async fn purge(&self, upto: Position) -> io::Result<()> {
         self.wait(|done| Op::Purge(upto, done)).await
     }
-    /// Remembers the committed position; saved with the next write.
+    /// Remembers the committed position; saved with a later write, not before the operations that came before it.
     pub fn committed(&self, p: Position) {
-        *self.wanted.lock() = Some(p);
+        *self.wanted.lock() = Some((p, self.pushed.load(Ordering::Acquire)));
     }
     /// Writes everything, then takes no more.
     pub async fn close(&self) {

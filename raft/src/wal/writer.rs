@@ -16,6 +16,10 @@ pub type Done = Box<dyn FnOnce(io::Result<()>) + Send>;
 /// Told where entries were put: their stamps and places, in order.
 pub type Placed = Box<dyn Fn(&[(u64, u64, Place)]) + Send + Sync>;
 
+/// A committed position to save, and how many operations must have been taken before it means what it says: the entries
+/// it covers may still be waiting behind entries that they replace.
+pub type Wanted = Arc<Mutex<Option<(Position, u64)>>>;
+
 /// An entry to write.
 pub struct NewEntry {
     /// Term and index.
@@ -76,20 +80,16 @@ pub struct Writer {
     /// Full segments and the last index that they may hold.
     sealed: VecDeque<(u64, u64)>,
     builder: Builder,
-    /// Committed position to save with the next frame.
-    wanted: Arc<Mutex<Option<Position>>>,
+    wanted: Wanted,
+    /// Operations taken so far.
+    taken: u64,
     placed: Placed,
     broken: Option<String>,
 }
 
 impl Writer {
     /// Continues a recovered log.
-    pub fn new(
-        segments: Arc<Segments>,
-        found: &Recovered,
-        wanted: Arc<Mutex<Option<Position>>>,
-        placed: Placed,
-    ) -> Self {
+    pub fn new(segments: Arc<Segments>, found: &Recovered, wanted: Wanted, placed: Placed) -> Self {
         let file = segments.file(found.segment);
         let room = file.as_ref().map_or(0, |f| f.len().unwrap_or(0).max(segments.size()));
         Self {
@@ -105,6 +105,7 @@ impl Writer {
             sealed: found.last_index_of.clone(),
             builder: Builder::default(),
             wanted,
+            taken: 0,
             placed,
             broken: None,
             segments,
@@ -151,16 +152,18 @@ impl Writer {
                 Op::Flush(done) => done,
             };
             staged.done.push(done);
+            self.taken += 1;
         }
         if let Some(broken) = &self.broken {
             return Err((io::Error::other(broken.clone()), staged));
         }
         let wanted = *self.wanted.lock();
-        if wanted != self.committed
-            && let Some(p) = wanted
+        if let Some((p, after)) = wanted
+            && after <= self.taken
+            && Some(p) != self.committed
         {
             self.builder.committed(p);
-            self.committed = wanted;
+            self.committed = Some(p);
         }
         if self.builder.body_len() == 0 {
             return Ok(staged);
