@@ -2,7 +2,6 @@
 //! crashes a member, and prints nodes, seconds until all see all, seconds until all see the crash, bytes per node.
 
 #[path = "../tests/simnet/mod.rs"]
-#[expect(dead_code, reason = "shared with the tests, which use more of it")]
 mod simnet;
 
 use gossip::Timing;

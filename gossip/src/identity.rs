@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 use types::Str;
 
@@ -16,10 +16,23 @@ const BUMP_MAX: u64 = (1 << 48) - 1;
 /// from another one that was given its address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId {
-    ip: IpAddr,
+    /// As IPv6, mapped where it is IPv4: foca looks members up by comparing addresses one by one, so this is its
+    /// innermost loop.
+    ip: u128,
     port: u16,
     short: u32,
     bump: u64,
+}
+
+/// What foca tells members apart by.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct AddrKey(u128, u16);
+
+fn bits(ip: IpAddr) -> u128 {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(ip) => ip.to_bits(),
+    }
 }
 
 impl NodeId {
@@ -28,22 +41,25 @@ impl NodeId {
     pub fn new(addr: SocketAddr, name: &Str, bump: u64) -> Self {
         let hash = crate::seal::fnv64(&[name.as_bytes()]);
         Self {
-            ip: addr.ip().to_canonical(),
+            ip: bits(addr.ip()),
             port: addr.port(),
             short: (hash ^ (hash >> 32)) as u32,
             bump: bump.min(BUMP_MAX),
         }
     }
     pub(crate) fn from_wire(ip: IpAddr, port: u16, bump: u64, short: u32) -> Self {
-        Self { ip: ip.to_canonical(), port, short, bump: bump.min(BUMP_MAX) }
+        Self { ip: bits(ip), port, short, bump: bump.min(BUMP_MAX) }
     }
     /// Gossip address.
     pub fn addr(&self) -> SocketAddr {
-        SocketAddr::new(self.ip, self.port)
+        SocketAddr::new(IpAddr::V6(Ipv6Addr::from_bits(self.ip)).to_canonical(), self.port)
     }
     /// Grows with each run.
     pub fn bump(&self) -> u64 {
         self.bump
+    }
+    pub(crate) fn key(&self) -> AddrKey {
+        AddrKey(self.ip, self.port)
     }
     pub(crate) fn short(&self) -> u32 {
         self.short
@@ -55,7 +71,7 @@ impl NodeId {
     }
     /// Whether both are runs of one member.
     pub(crate) fn same_member(&self, other: &Self) -> bool {
-        self.addr() == other.addr() && self.short == other.short
+        (self.ip, self.port, self.short) == (other.ip, other.port, other.short)
     }
 }
 
@@ -66,12 +82,12 @@ impl fmt::Debug for NodeId {
 }
 
 impl foca::Identity for NodeId {
-    type Addr = SocketAddr;
+    type Addr = AddrKey;
     fn renew(&self) -> Option<Self> {
         self.after(self.bump)
     }
-    fn addr(&self) -> SocketAddr {
-        Self::addr(self)
+    fn addr(&self) -> AddrKey {
+        AddrKey(self.ip, self.port)
     }
     fn win_addr_conflict(&self, other: &Self) -> bool {
         (self.bump, self.short) > (other.bump, other.short)

@@ -11,6 +11,8 @@ mod awareness;
 mod codec;
 mod counters;
 mod event;
+#[cfg(test)]
+mod hostile_tests;
 mod identity;
 mod keyring;
 mod membership;

@@ -472,3 +472,11 @@ fn foca_config(timing: &Timing, transmissions: u8, longest_memory: Duration) -> 
         }),
     }
 }
+
+#[cfg(test)]
+impl Core {
+    /// A packet with any content, sealed as this member would.
+    pub(crate) fn seal_for_tests(&mut self, content: &[u8]) -> Vec<u8> {
+        self.seal.seal_packet(content)
+    }
+}

@@ -5,11 +5,10 @@
 //! the name when the holder is gone. A holder that is gone gives the name up at once: that is the rejoin of a member
 //! under a new address.
 
-use crate::{MemberEvent, NameConflict, NodeId, meta::Meta};
+use crate::{MemberEvent, NameConflict, NodeId, identity::AddrKey, meta::Meta};
 use foca::Incarnation;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     time::Duration,
 };
 use types::{
@@ -81,7 +80,7 @@ pub(crate) enum Told {
 /// Everybody.
 #[derive(Default)]
 pub(crate) struct Roster {
-    nodes: BTreeMap<SocketAddr, Node>,
+    nodes: BTreeMap<AddrKey, Node>,
     names: BTreeMap<Str, Record>,
     conflicts: BTreeSet<(Str, NodeId)>,
     own_name: Str,
@@ -98,12 +97,12 @@ impl Roster {
     pub(crate) fn version(&self) -> u64 {
         self.version
     }
-    pub(crate) fn node(&self, addr: &SocketAddr) -> Option<&Node> {
+    pub(crate) fn node(&self, addr: &AddrKey) -> Option<&Node> {
         self.nodes.get(addr)
     }
     /// The node of exactly this run.
     pub(crate) fn run(&self, id: &NodeId) -> Option<&Node> {
-        self.nodes.get(&id.addr()).filter(|n| n.id == *id)
+        self.nodes.get(&id.key()).filter(|n| n.id == *id)
     }
     pub(crate) fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.values()
@@ -120,10 +119,10 @@ impl Roster {
 
     /// foca counts `id` among the living.
     pub(crate) fn up(&mut self, id: NodeId, now: Duration) {
-        if self.nodes.len() >= NODES_MAX && !self.nodes.contains_key(&id.addr()) {
+        if self.nodes.len() >= NODES_MAX && !self.nodes.contains_key(&id.key()) {
             return;
         }
-        let node = self.nodes.entry(id.addr()).or_insert_with(|| Node {
+        let node = self.nodes.entry(id.key()).or_insert_with(|| Node {
             id,
             active: false,
             incarnation: 0,
@@ -140,16 +139,16 @@ impl Roster {
             node.left = false;
             node.since = now;
         }
-        self.settle(&id.addr(), now);
+        self.settle(&id.key(), now);
     }
 
     /// foca replaced `old` by `new` at the same address; whether it is up does not change by this.
     pub(crate) fn renamed(&mut self, new: NodeId, now: Duration) {
-        if let Some(node) = self.nodes.get_mut(&new.addr()) {
+        if let Some(node) = self.nodes.get_mut(&new.key()) {
             if !node.id.same_member(&new)
                 && let Some(meta) = &node.meta
                 && let Some(record) = self.names.get_mut(&meta.name)
-                && record.id.addr() == new.addr()
+                && record.id.key() == new.key()
                 && matches!(record.status, MemberStatus::Alive | MemberStatus::Leaving)
             {
                 // Another member was given the address, so the one that had it is gone.
@@ -159,7 +158,7 @@ impl Roster {
                 self.version += 1;
             }
             Self::replace(node, new);
-            self.settle(&new.addr(), now);
+            self.settle(&new.key(), now);
         }
     }
 
@@ -175,13 +174,13 @@ impl Roster {
 
     /// foca gave `id` up. Answers whether that was news.
     pub(crate) fn down(&mut self, id: &NodeId, now: Duration) -> bool {
-        let Some(node) = self.nodes.get_mut(&id.addr()).filter(|n| n.id == *id && n.active) else {
+        let Some(node) = self.nodes.get_mut(&id.key()).filter(|n| n.id == *id && n.active) else {
             return false;
         };
         node.left = node.status() == MemberStatus::Leaving;
         node.active = false;
         node.since = now;
-        self.settle(&id.addr(), now);
+        self.settle(&id.key(), now);
         true
     }
 
@@ -190,7 +189,7 @@ impl Roster {
         if self.nodes.len() >= NODES_MAX {
             return;
         }
-        self.nodes.entry(id.addr()).or_insert(Node {
+        self.nodes.entry(id.key()).or_insert(Node {
             id,
             active: false,
             incarnation: 0,
@@ -199,27 +198,27 @@ impl Roster {
             forced: None,
             since,
         });
-        self.settle(&id.addr(), now);
+        self.settle(&id.key(), now);
     }
 
     /// A gone member is known elsewhere to have left on its own.
     pub(crate) fn mark_left(&mut self, id: &NodeId, now: Duration) {
-        if let Some(node) = self.nodes.get_mut(&id.addr()).filter(|n| n.id == *id && !n.active && !n.left) {
+        if let Some(node) = self.nodes.get_mut(&id.key()).filter(|n| n.id == *id && !n.active && !n.left) {
             node.left = true;
-            self.settle(&id.addr(), now);
+            self.settle(&id.key(), now);
         }
     }
 
     /// Heard of an incarnation of `id`.
     pub(crate) fn heard(&mut self, id: &NodeId, incarnation: Incarnation) {
-        if let Some(node) = self.nodes.get_mut(&id.addr()).filter(|n| n.id == *id) {
+        if let Some(node) = self.nodes.get_mut(&id.key()).filter(|n| n.id == *id) {
             node.incarnation = node.incarnation.max(incarnation);
         }
     }
 
     /// Takes a record if it says more than what is known. Answers whether it did.
     pub(crate) fn learn(&mut self, meta: Meta, now: Duration) -> bool {
-        let addr = meta.id.addr();
+        let addr = meta.id.key();
         let Some(node) = self.nodes.get_mut(&addr) else { return false };
         if meta.id != node.id || node.meta.as_ref().is_some_and(|old| !meta.newer_than(old)) {
             return false;
@@ -233,7 +232,7 @@ impl Roster {
         let renamed = node.meta.as_ref().filter(|old| old.name != meta.name).map(|old| old.name.clone());
         node.meta = Some(meta);
         if let Some(old) = renamed
-            && self.names.get(&old).is_some_and(|r| r.id.addr() == addr)
+            && self.names.get(&old).is_some_and(|r| r.id.key() == addr)
             && let Some(record) = self.names.remove(&old)
         {
             self.told.push(Told::Event(MemberEvent::Reap(record.member())));
@@ -250,7 +249,7 @@ impl Roster {
 
     /// An operator forces `target` out. Answers whether that was news.
     pub(crate) fn force(&mut self, target: &NodeId, version: u32, now: Duration) -> bool {
-        let Some(node) = self.nodes.get_mut(&target.addr()).filter(|n| n.id == *target) else { return false };
+        let Some(node) = self.nodes.get_mut(&target.key()).filter(|n| n.id == *target) else { return false };
         if node.forced.is_some() || node.left || node.meta.as_ref().is_some_and(|m| m.version > version) {
             return false;
         }
@@ -259,7 +258,7 @@ impl Roster {
         } else {
             node.left = true;
         }
-        self.settle(&target.addr(), now);
+        self.settle(&target.key(), now);
         true
     }
 
@@ -272,8 +271,8 @@ impl Roster {
         let record = self.names.remove(name)?;
         self.told.push(Told::Event(MemberEvent::Reap(record.member())));
         self.version += 1;
-        if self.nodes.get(&record.id.addr()).is_some_and(|n| n.id == record.id && !n.active) {
-            self.nodes.remove(&record.id.addr());
+        if self.nodes.get(&record.id.key()).is_some_and(|n| n.id == record.id && !n.active) {
+            self.nodes.remove(&record.id.key());
         }
         Some(record.id)
     }
@@ -311,14 +310,14 @@ impl Roster {
     }
 
     /// Brings the member by name in line with what is known of the address.
-    fn settle(&mut self, addr: &SocketAddr, now: Duration) {
+    fn settle(&mut self, addr: &AddrKey, now: Duration) {
         let Some(node) = self.nodes.get(addr) else { return };
         let Some(meta) = node.meta.clone() else { return };
         let (id, status, since) = (node.id, node.status(), node.since);
         let living = |s: MemberStatus| matches!(s, MemberStatus::Alive | MemberStatus::Leaving);
         let before = match self.names.get(&meta.name) {
             None => None,
-            Some(record) if record.id.addr() == *addr => Some((record.status, record.meta.clone(), false)),
+            Some(record) if record.id.key() == *addr => Some((record.status, record.meta.clone(), false)),
             Some(record) => {
                 if !living(status) {
                     return;
@@ -332,7 +331,7 @@ impl Roster {
                     let conflict = NameConflict {
                         name: meta.name.clone(),
                         holder: record.id.addr(),
-                        other: *addr,
+                        other: id.addr(),
                         ours: meta.name == self.own_name,
                     };
                     if self.conflicts.len() < CONFLICTS_MAX && self.conflicts.insert((meta.name, id)) {
@@ -366,8 +365,8 @@ impl Roster {
             self.version += 1;
         }
         if gone && self.conflicts.iter().any(|(n, _)| *n == name) {
-            let rivals: Vec<SocketAddr> =
-                self.conflicts.iter().filter(|(n, _)| *n == name).map(|(_, id)| id.addr()).collect();
+            let rivals: Vec<AddrKey> =
+                self.conflicts.iter().filter(|(n, _)| *n == name).map(|(_, id)| id.key()).collect();
             self.conflicts.retain(|(n, _)| *n != name);
             for rival in rivals {
                 self.settle(&rival, now);

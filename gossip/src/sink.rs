@@ -14,15 +14,9 @@ pub(crate) enum Note {
     Rejoined,
     PingSent(u8),
     /// Others were asked to probe for us.
-    PingReqSent {
-        target: NodeId,
-        number: u8,
-    },
-    ProbeFailed(NodeId),
-    AckReceived {
-        from: NodeId,
-        number: u8,
-    },
+    PingReqSent,
+    ProbeFailed,
+    AckReceived(u8),
     /// We were asked to probe for another.
     PingReqReceived {
         origin: NodeId,
@@ -51,19 +45,17 @@ impl foca::Runtime<NodeId> for Sink {
             Notification::MemberDown(id) => Note::Down(*id),
             Notification::Rename(old, new) => Note::Renamed(*old, *new),
             Notification::Rejoin(_) => Note::Rejoined,
-            Notification::ProbeFailed(_, id) => Note::ProbeFailed(*id),
+            Notification::ProbeFailed(..) => Note::ProbeFailed,
             Notification::DataSent(header) => {
                 self.incarnation = header.src_incarnation;
                 match header.message {
                     Message::Ping(number) => Note::PingSent(number),
-                    Message::PingReq { target, probe_number } => {
-                        Note::PingReqSent { target, number: probe_number }
-                    }
+                    Message::PingReq { .. } => Note::PingReqSent,
                     _ => return,
                 }
             }
             Notification::DataReceived(header) => match header.message {
-                Message::Ack(number) => Note::AckReceived { from: header.src, number },
+                Message::Ack(number) => Note::AckReceived(number),
                 Message::PingReq { target, .. } => Note::PingReqReceived { origin: header.src, target },
                 Message::IndirectAck { target: origin, .. } => {
                     Note::IndirectAckReceived { origin, target: header.src }

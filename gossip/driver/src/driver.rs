@@ -159,7 +159,9 @@ impl Driver {
             }
         }
         self.publish(&mut state);
-        if state.core.next_deadline() != deadline || state.publish_at.is_some() {
+        // A deadline that moved away needs no bell: the old one rings for nothing, once.
+        let sooner = state.core.next_deadline().is_some_and(|at| deadline.is_none_or(|old| at < old));
+        if sooner || state.publish_at.is_some() {
             self.timers.notify_one();
         }
         result

@@ -79,10 +79,13 @@ impl GossipHandle {
         let (packets, packets_rx) = mpsc::channel(PACKETS_MAX);
         let snapshot_file = config.snapshot_file.clone();
         let driver = Driver::new(config, local_addr, net, tasks.clone(), core, origin, events, packets);
+        let mut first = Snapshot::default();
         if let Some(path) = &snapshot_file {
             // The bump must be on disk before anybody hears of it; whom we knew stays known until we know better.
-            let mut first = driver.snapshot();
-            first.members = former.members;
+            first = driver.snapshot();
+            if !rejoin.is_empty() {
+                first.members = former.members;
+            }
             first.save(path).map_err(|source| StartError::Write { path: path.clone(), source })?;
         }
         tasks.spawn_critical("gossip receive", tasks::receive(driver.clone(), socket.clone()));
@@ -90,7 +93,7 @@ impl GossipHandle {
         tasks.spawn_critical("gossip timers", tasks::tick(driver.clone()));
         tasks.spawn_critical("gossip accept", tasks::accept(driver.clone(), listener));
         if let Some(path) = snapshot_file {
-            tasks.spawn("gossip snapshot", tasks::persist(driver.clone(), path));
+            tasks.spawn("gossip snapshot", tasks::persist(driver.clone(), path, first));
         }
         if !rejoin.is_empty() {
             tasks.spawn("gossip rejoin", tasks::rejoin(driver.clone(), rejoin));

@@ -120,10 +120,9 @@ pub(crate) async fn accept(driver: Arc<Driver>, listener: Box<dyn Listener>) {
     }
 }
 
-/// The members, written down for the next run.
-pub(crate) async fn persist(driver: Arc<Driver>, path: PathBuf) {
+/// The members, written down for the next run. `written` is what the file holds.
+pub(crate) async fn persist(driver: Arc<Driver>, path: PathBuf, mut written: Snapshot) {
     let mut changes = driver.changes();
-    let mut written = Snapshot::default();
     loop {
         let ending = tokio::select! {
             biased;
@@ -138,7 +137,11 @@ pub(crate) async fn persist(driver: Arc<Driver>, path: PathBuf) {
             }
             changes.mark_unchanged();
         }
-        let snapshot = driver.snapshot();
+        let mut snapshot = driver.snapshot();
+        if snapshot.members.is_empty() && !snapshot.left {
+            // Whoever found nobody yet must not forget whom to look for.
+            snapshot.members.clone_from(&written.members);
+        }
         if snapshot != written {
             written = snapshot.clone();
             write(&path, snapshot).await;

@@ -380,7 +380,7 @@ async fn retry_join_waits_for_the_others_and_gives_up_when_told_to() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = free.local_addr().unwrap();
     drop(free);
-    let plan = |max| RetryJoin {
+    let plan = move |max| RetryJoin {
         targets: vec![addr.to_string(), "no.such.host.invalid".to_owned()],
         interval: Duration::from_millis(300),
         max,

@@ -86,13 +86,14 @@ impl Core {
         self.informant = Some(src);
         // foca stops refuting once it has bumped its incarnation, so this is the moment to notice that it did.
         let before = self.sink.incarnation;
-        self.with_foca(now, |foca, sink| foca.handle_data(swim.swim, sink));
+        let condensed = swim.condensed(|update| self.is_news(update));
+        self.with_foca(now, |foca, sink| foca.handle_data(&condensed, sink));
         if self.id() == own && self.sink.incarnation > before {
             self.refuted();
         }
         if self.roster.run(&src).is_some_and(|n| n.active) {
             self.heard_alive(&src, src_incarnation);
-            for update in &swim.updates {
+            for (update, _) in &swim.updates {
                 self.heard(now, update);
             }
             for item in &swim.items {
@@ -104,6 +105,22 @@ impl Core {
         }
         self.informant = None;
         self.outrun_rumours(now);
+    }
+
+    /// Whether an update could change anything in foca. In doubt it does.
+    fn is_news(&self, update: &Member<NodeId>) -> bool {
+        let (id, incarnation) = (update.id(), update.incarnation());
+        let Some(node) = self.roster.run(id) else { return true };
+        match update.state() {
+            // What we have heard foca has seen first, so it knows of no earlier incarnation than we do.
+            State::Alive => !node.active || incarnation > node.incarnation || *id == self.id(),
+            State::Suspect => {
+                !node.active
+                    || self.suspicions.get(id).is_none_or(|s| s.incarnation < incarnation)
+                    || *id == self.id()
+            }
+            State::Down => node.active,
+        }
     }
 
     /// An update that foca has seen, too.

@@ -18,14 +18,14 @@ impl Core {
     pub(super) fn note_probe(&mut self, now: Duration, note: Note) {
         match note {
             Note::PingSent(number) => self.probe = Probe { number, ..Probe::default() },
-            Note::AckReceived { number, .. } => {
+            Note::AckReceived(number) => {
                 if number == self.probe.number && !self.probe.answered {
                     self.probe.answered = true;
                     self.awareness.better();
                 }
             }
-            Note::PingReqSent { .. } => self.probe.asked += 1,
-            Note::ProbeFailed(_) => {
+            Note::PingReqSent => self.probe.asked += 1,
+            Note::ProbeFailed => {
                 self.counters.probes_failed += 1;
                 // Helpers that are well say so even if the target is not; their silence speaks against our own link.
                 let silent =

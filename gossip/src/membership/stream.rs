@@ -202,7 +202,7 @@ impl Core {
             }
             let (known, active, here) = self
                 .roster
-                .node(&e.id.addr())
+                .node(&e.id.key())
                 .map_or((None, false, 0), |n| (Some(n.id), n.active, n.incarnation));
             let same = known == Some(e.id);
             match e.state {
