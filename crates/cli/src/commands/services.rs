@@ -53,7 +53,7 @@ fn register(session: &mut Session<'_, '_>) -> Outcome {
     if flags.args.is_empty() && name.is_empty() {
         return Err(Failure::new("Service registration requires at least one argument or flags."));
     }
-    if !flags.args.is_empty() && !(name.is_empty() && id.is_empty()) {
+    if !flags.args.is_empty() && (!name.is_empty() || !id.is_empty()) {
         return Err(Failure::new("Service registration requires arguments or -id, not both."));
     }
     let all = if flags.args.is_empty() { vec![from_flags(session)?] } else { services_in(&flags.args)? };
