@@ -13,7 +13,10 @@ use rpc::{
 };
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::time::Instant;
-use types::{Str, member::{MemberStatus, ServerInfo}};
+use types::{
+    Str,
+    member::{MemberStatus, ServerInfo},
+};
 
 /// Patience with one server during bootstrap.
 const CALL_LIMIT: Duration = Duration::from_secs(2);
@@ -33,19 +36,28 @@ pub enum Plan {
 
 /// Decides from the alive servers (this one among them). Pure.
 pub fn plan(own_id: u128, expect: u32, servers: &[ServerInfo]) -> Plan {
-    let alive: Vec<_> = servers.iter().filter(|s| s.status == MemberStatus::Alive && !s.read_replica).collect();
+    let alive: Vec<_> =
+        servers.iter().filter(|s| s.status == MemberStatus::Alive && !s.read_replica).collect();
     if let Some(other) = alive.iter().find(|s| s.bootstrap) {
-        return Plan::Mistake(format!("server {} has bootstrap = true; all servers of a datacenter use bootstrap_expect, or one alone uses bootstrap", other.name));
+        return Plan::Mistake(format!(
+            "server {} has bootstrap = true; all servers of a datacenter use bootstrap_expect, or one alone uses bootstrap",
+            other.name
+        ));
     }
     // A server without an expectation joins what the others form.
     if let Some(other) = alive.iter().find(|s| s.expect != 0 && s.expect != expect) {
-        return Plan::Mistake(format!("server {} has bootstrap_expect = {}, this one {expect}: all servers must agree", other.name, other.expect));
+        return Plan::Mistake(format!(
+            "server {} has bootstrap_expect = {}, this one {expect}: all servers must agree",
+            other.name, other.expect
+        ));
     }
     let mut set = BTreeMap::new();
     for s in alive.iter().filter(|s| s.expect == expect) {
         let Ok(id) = s.id.parse::<ServerId>() else { continue };
         if set.insert(id.0, Peer { name: s.name.clone(), addr: s.rpc_addr }).is_some() {
-            return Plan::Mistake(format!("two servers have the node id {id}; each needs its own (remove node-id from one data directory)"));
+            return Plan::Mistake(format!(
+                "two servers have the node id {id}; each needs its own (remove node-id from one data directory)"
+            ));
         }
     }
     if set.len() < expect as usize || set.keys().next() != Some(&own_id) {
@@ -59,7 +71,12 @@ pub fn plan(own_id: u128, expect: u32, servers: &[ServerInfo]) -> Plan {
 ///
 /// # Errors
 /// A text for the log: who did not answer, or what raft said.
-pub async fn propose(consensus: &Arc<RaftConsensus>, pool: &Pool, own_id: u128, set: Vec<(u128, Peer)>) -> Result<bool, String> {
+pub async fn propose(
+    consensus: &Arc<RaftConsensus>,
+    pool: &Pool,
+    own_id: u128,
+    set: Vec<(u128, Peer)>,
+) -> Result<bool, String> {
     let ids: Vec<u128> = set.iter().map(|(id, _)| *id).collect();
     let call = async |peer: &Peer, request: Request| {
         tokio::time::timeout(CALL_LIMIT, pool.call(peer.addr, &request))
@@ -95,7 +112,12 @@ pub async fn propose(consensus: &Arc<RaftConsensus>, pool: &Pool, own_id: u128, 
 ///
 /// # Errors
 /// What raft said.
-pub async fn alone(consensus: &Arc<RaftConsensus>, own_id: u128, name: &str, addr: std::net::SocketAddr) -> Result<(), String> {
+pub async fn alone(
+    consensus: &Arc<RaftConsensus>,
+    own_id: u128,
+    name: &str,
+    addr: std::net::SocketAddr,
+) -> Result<(), String> {
     let voters = [(ServerId(own_id), Peer { name: Str::new(name), addr })].into();
     consensus.raft().bootstrap(voters).await.map_err(|e| e.to_string())
 }

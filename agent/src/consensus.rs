@@ -61,7 +61,9 @@ impl Transport for PoolTransport {
         Box::pin(async move {
             match tokio::time::timeout(limit, self.pool.call_raft(to, request)).await {
                 Ok(Ok(answer)) => Ok(answer),
-                Ok(Err(e @ RequestError::Transport { sent: false, .. })) => Err(TransportError::Unreachable(e.to_string())),
+                Ok(Err(e @ RequestError::Transport { sent: false, .. })) => {
+                    Err(TransportError::Unreachable(e.to_string()))
+                }
                 Ok(Err(e)) => Err(TransportError::Failed(e.to_string())),
                 Err(_elapsed) => Err(TransportError::Timeout),
             }
@@ -92,10 +94,22 @@ pub struct RaftConsensus {
 
 impl RaftConsensus {
     /// Wraps `raft` and follows its status; reports broken connections to the leader.
-    pub fn start(raft: RaftHandle, own_id: u128, addresses: Arc<Addresses>, pool: &Pool, tasks: &Tasks) -> Arc<Self> {
+    pub fn start(
+        raft: RaftHandle,
+        own_id: u128,
+        addresses: Arc<Addresses>,
+        pool: &Pool,
+        tasks: &Tasks,
+    ) -> Arc<Self> {
         let status = raft.status();
         let (leadership, _) = watch::channel(read(&status.borrow(), &addresses));
-        let this = Arc::new(Self { raft: raft.clone(), own_id, leadership, addresses: addresses.clone(), promise: Mutex::new(None) });
+        let this = Arc::new(Self {
+            raft: raft.clone(),
+            own_id,
+            leadership,
+            addresses: addresses.clone(),
+            promise: Mutex::new(None),
+        });
         let follow = this.clone();
         let shutdown = tasks.shutdown().clone();
         tasks.spawn("leadership", async move {
@@ -164,9 +178,10 @@ fn admin(e: AdminError) -> RequestError {
         AdminError::Unknown(_) => RequestError::Unknown,
         AdminError::Stopped(_) => RequestError::ShuttingDown,
         AdminError::InProgress => RequestError::Overloaded,
-        other @ (AdminError::UnknownServer(_) | AdminError::LastVoter | AdminError::NoTarget | AdminError::Refused(_)) => {
-            RequestError::Refused(Str::from(other.to_string()))
-        }
+        other @ (AdminError::UnknownServer(_)
+        | AdminError::LastVoter
+        | AdminError::NoTarget
+        | AdminError::Refused(_)) => RequestError::Refused(Str::from(other.to_string())),
     }
 }
 
@@ -191,10 +206,19 @@ impl Consensus for RaftConsensus {
     }
     fn last_contact(&self) -> Duration {
         let status = self.raft.status_now();
-        if status.is_leader() { Duration::ZERO } else { status.last_contact.map_or(Duration::MAX, |at| at.elapsed()) }
+        if status.is_leader() {
+            Duration::ZERO
+        } else {
+            status.last_contact.map_or(Duration::MAX, |at| at.elapsed())
+        }
     }
     fn peers(&self) -> Vec<SocketAddr> {
-        self.raft.membership().servers.iter().map(|s| self.addresses.of(s.id.0).unwrap_or(s.peer.addr)).collect()
+        self.raft
+            .membership()
+            .servers
+            .iter()
+            .map(|s| self.addresses.of(s.id.0).unwrap_or(s.peer.addr))
+            .collect()
     }
     fn configuration(&self) -> RaftConfiguration {
         let status = self.raft.status_now();
@@ -254,7 +278,12 @@ impl leader::Membership for RaftConsensus {
         self.own_id
     }
     fn servers(&self) -> Vec<leader::RaftServer> {
-        self.raft.membership().servers.iter().map(|s| leader::RaftServer { id: s.id.0, addr: s.peer.addr, voter: s.voter }).collect()
+        self.raft
+            .membership()
+            .servers
+            .iter()
+            .map(|s| leader::RaftServer { id: s.id.0, addr: s.peer.addr, voter: s.voter })
+            .collect()
     }
     fn health(&self, id: u128) -> Option<leader::ServerHealth> {
         let status = self.raft.status_now();
@@ -269,7 +298,8 @@ impl leader::Membership for RaftConsensus {
     }
     fn add_learner(&self, id: u128, addr: SocketAddr) -> BoxFuture<'_, Result<(), MembershipError>> {
         Box::pin(async move {
-            let name = self.raft.membership().get(ServerId(id)).map_or_else(Str::default, |s| s.peer.name.clone());
+            let name =
+                self.raft.membership().get(ServerId(id)).map_or_else(Str::default, |s| s.peer.name.clone());
             self.raft.add_learner(ServerId(id), raft::Peer { name, addr }).await.map_err(membership_error)
         })
     }
@@ -280,4 +310,3 @@ impl leader::Membership for RaftConsensus {
         Box::pin(async move { self.raft.remove(ServerId(id)).await.map_err(membership_error) })
     }
 }
-

@@ -9,10 +9,7 @@ use leader::LeaderConfig;
 use raft::{Peer, RaftConfig, ServerId};
 use rpc::ServiceConfig;
 use std::net::{IpAddr, SocketAddr};
-use types::{
-    API_LEVEL, Opaque, SecretToken, Str, Tenancy,
-    record::Map,
-};
+use types::{API_LEVEL, Opaque, SecretToken, Str, Tenancy, record::Map};
 
 use crate::{data_dir::DataDir, tags};
 
@@ -24,7 +21,8 @@ pub fn keyring(config: &RuntimeConfig) -> Result<Option<Keyring>, String> {
     if config.gossip.encrypt.is_empty() {
         return Ok(None);
     }
-    let key = Key::from_base64(config.gossip.encrypt.expose()).map_err(|e| format!("Failed to configure keyring: Invalid key: {e}"))?;
+    let key = Key::from_base64(config.gossip.encrypt.expose())
+        .map_err(|e| format!("Failed to configure keyring: Invalid key: {e}"))?;
     Ok(Some(Keyring::new(key)))
 }
 
@@ -161,8 +159,11 @@ pub fn leader(config: &RuntimeConfig) -> LeaderConfig {
     out.bootstrap_expect = config.bootstrap_expect.max(1);
     out.connect_enabled = config.connect.enabled;
     let ca = &config.connect.ca_config;
-    out.ca_cluster_id =
-        ca.iter().find(|(k, _)| k.replace('_', "").eq_ignore_ascii_case("clusterid")).and_then(|(_, v)| v.as_str()).map(Str::new);
+    out.ca_cluster_id = ca
+        .iter()
+        .find(|(k, _)| k.replace('_', "").eq_ignore_ascii_case("clusterid"))
+        .and_then(|(_, v)| v.as_str())
+        .map(Str::new);
     if !ca.is_empty() {
         out.ca_config = Some(Opaque::from_json(&serde_json::Value::Object(ca.clone())));
     }
@@ -187,7 +188,12 @@ pub fn http(config: &RuntimeConfig) -> HttpConfig {
         max_query_time: config.http.max_query_time,
         discovery_max_stale: config.http.discovery_max_stale,
         use_cache: config.http.use_cache,
-        response_headers: config.http.response_headers.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect(),
+        response_headers: config
+            .http
+            .response_headers
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect(),
         block_endpoints: config.http.block_endpoints.iter().map(Str::to_string).collect(),
         allow_write_http_from: config
             .http
@@ -213,7 +219,8 @@ pub async fn dns(config: &RuntimeConfig) -> Result<DnsConfig, String> {
     for text in &dns.recursors {
         recursors.push(recursor(text).await?);
     }
-    let token = if config.acl.tokens.dns.is_empty() { default_token(config) } else { config.acl.tokens.dns.clone() };
+    let token =
+        if config.acl.tokens.dns.is_empty() { default_token(config) } else { config.acl.tokens.dns.clone() };
     Ok(DnsConfig {
         allow_stale: dns.allow_stale,
         max_stale: dns.max_stale,
@@ -225,10 +232,19 @@ pub async fn dns(config: &RuntimeConfig) -> Result<DnsConfig, String> {
         a_record_limit: dns.a_record_limit as usize,
         disable_compression: dns.disable_compression,
         enable_additional_node_meta_txt: dns.node_meta_txt,
-        recursor_strategy: if dns.recursor_random { RecursorStrategy::Random } else { RecursorStrategy::Sequential },
+        recursor_strategy: if dns.recursor_random {
+            RecursorStrategy::Random
+        } else {
+            RecursorStrategy::Sequential
+        },
         recursor_timeout: dns.recursor_timeout,
         recursors,
-        soa: SoaConfig { refresh: dns.soa.refresh, retry: dns.soa.retry, expire: dns.soa.expire, min_ttl: dns.soa.min_ttl },
+        soa: SoaConfig {
+            refresh: dns.soa.refresh,
+            retry: dns.soa.retry,
+            expire: dns.soa.expire,
+            min_ttl: dns.soa.min_ttl,
+        },
         use_cache: dns.use_cache,
         cache_max_age: dns.cache_max_age,
         token,
@@ -242,7 +258,14 @@ async fn recursor(text: &str) -> Result<SocketAddr, String> {
     if let Ok(ip) = text.trim_matches(['[', ']']).parse::<IpAddr>() {
         return Ok(SocketAddr::new(ip, 53));
     }
-    let target = if text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) { text.to_owned() } else { format!("{text}:53") };
-    let found = tokio::net::lookup_host(&target).await.map_err(|e| format!("Invalid recursor address: {text}: {e}"))?.next();
+    let target = if text.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok()) {
+        text.to_owned()
+    } else {
+        format!("{text}:53")
+    };
+    let found = tokio::net::lookup_host(&target)
+        .await
+        .map_err(|e| format!("Invalid recursor address: {text}: {e}"))?
+        .next();
     found.ok_or_else(|| format!("Invalid recursor address: {text}: no address found"))
 }

@@ -50,7 +50,13 @@ impl DataDir {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(at(&path))?;
         }
         let path = root.join(".lock");
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(at(&path))?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(at(&path))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
             Err(std::fs::TryLockError::WouldBlock) => Err(DataDirError::InUse(root.to_owned())),
@@ -69,16 +75,19 @@ impl DataDir {
     /// [`DataDirError`].
     pub fn node_id(&self, configured: &str, fresh: impl FnOnce() -> String) -> Result<Str, DataDirError> {
         if !configured.is_empty() {
-            return node_id(configured).map_err(|e| DataDirError::NodeId(format!("specified NodeID is invalid: {e}")));
+            return node_id(configured)
+                .map_err(|e| DataDirError::NodeId(format!("specified NodeID is invalid: {e}")));
         }
         let path = self.root.join("node-id");
         match std::fs::read_to_string(&path) {
-            Ok(text) => node_id(text.trim()).map_err(|e| DataDirError::NodeId(format!("NodeID in {} is invalid: {e}", path.display()))),
+            Ok(text) => node_id(text.trim())
+                .map_err(|e| DataDirError::NodeId(format!("NodeID in {} is invalid: {e}", path.display()))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let id = fresh();
                 let write = || {
                     let tmp = self.root.join("node-id.tmp");
-                    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&tmp)?;
+                    let mut file =
+                        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&tmp)?;
                     file.write_all(id.as_bytes())?;
                     file.sync_all()?;
                     std::fs::rename(&tmp, &path)?;

@@ -6,6 +6,11 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let code = cli::run(std::env::args_os().collect(), cli::Env::from_process(), &mut cli::StdIo, praetor::run::agent_command);
+    let code = cli::run(
+        std::env::args_os().collect(),
+        cli::Env::from_process(),
+        &mut cli::StdIo,
+        praetor::run::agent_command,
+    );
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

@@ -1,6 +1,9 @@
 //! What membership means to the other parts: where servers are, what the leader should look at, when to form a cluster.
 
-use crate::{bootstrap, consensus::{Addresses, RaftConsensus}};
+use crate::{
+    bootstrap,
+    consensus::{Addresses, RaftConsensus},
+};
 use config::RuntimeConfig;
 use gossip_driver::{GossipHandle, MemberEvent};
 use raft::ServerId;
@@ -19,12 +22,24 @@ const REBALANCE: Duration = Duration::from_secs(150);
 
 /// The servers of this datacenter that gossip knows, in any state.
 pub fn servers(gossip: &GossipHandle, datacenter: &str) -> Vec<ServerInfo> {
-    gossip.members().iter().filter_map(types::member::Member::server).filter(|s| &*s.datacenter == datacenter).collect()
+    gossip
+        .members()
+        .iter()
+        .filter_map(types::member::Member::server)
+        .filter(|s| &*s.datacenter == datacenter)
+        .collect()
 }
 
 /// Keeps addresses and the server list in step with gossip.
-pub fn follow(gossip: &GossipHandle, config: &RuntimeConfig, addresses: Arc<Addresses>, list: Arc<ServerList>, tasks: &Tasks) {
-    let (gossip, datacenter, shutdown) = (gossip.clone(), config.node.datacenter.clone(), tasks.shutdown().clone());
+pub fn follow(
+    gossip: &GossipHandle,
+    config: &RuntimeConfig,
+    addresses: Arc<Addresses>,
+    list: Arc<ServerList>,
+    tasks: &Tasks,
+) {
+    let (gossip, datacenter, shutdown) =
+        (gossip.clone(), config.node.datacenter.clone(), tasks.shutdown().clone());
     tasks.spawn_critical("membership", async move {
         let mut changes = gossip.member_changes();
         let mut rebalance = tokio::time::interval(REBALANCE);
@@ -34,7 +49,8 @@ pub fn follow(gossip: &GossipHandle, config: &RuntimeConfig, addresses: Arc<Addr
             let all = servers(&gossip, &datacenter);
             let known = all.iter().filter(|s| !matches!(s.status, MemberStatus::Left | MemberStatus::None));
             addresses.set(known.filter_map(|s| Some((s.id.parse::<ServerId>().ok()?.0, s.rpc_addr))));
-            let alive: Vec<_> = all.iter().filter(|s| s.status == MemberStatus::Alive).map(|s| s.rpc_addr).collect();
+            let alive: Vec<_> =
+                all.iter().filter(|s| s.status == MemberStatus::Alive).map(|s| s.rpc_addr).collect();
             // Before the first contact an empty list says nothing about the cluster.
             if !alive.is_empty() || gossip.members().len() > 1 {
                 list.set(&alive);
@@ -50,7 +66,13 @@ pub fn follow(gossip: &GossipHandle, config: &RuntimeConfig, addresses: Arc<Addr
 }
 
 /// Turns gossip's events into hints for the leader's duties, and logs them.
-pub fn forward_events(mut events: mpsc::Receiver<MemberEvent>, gossip: &GossipHandle, to: mpsc::Sender<leader::MemberEvent>, pool: &'static str, tasks: &Tasks) {
+pub fn forward_events(
+    mut events: mpsc::Receiver<MemberEvent>,
+    gossip: &GossipHandle,
+    to: mpsc::Sender<leader::MemberEvent>,
+    pool: &'static str,
+    tasks: &Tasks,
+) {
     let (gossip, shutdown) = (gossip.clone(), tasks.shutdown().clone());
     tasks.spawn("member events", async move {
         let mut lost = false;
@@ -79,8 +101,16 @@ pub fn forward_events(mut events: mpsc::Receiver<MemberEvent>, gossip: &GossipHa
 }
 
 /// Forms the cluster once gossip shows enough servers; ends when this server belongs to one.
-pub fn bootstrap_when_ready(consensus: Arc<RaftConsensus>, gossip: &GossipHandle, pool: Pool, own_id: u128, config: &RuntimeConfig, tasks: &Tasks) {
-    let (gossip, datacenter, expect, shutdown) = (gossip.clone(), config.node.datacenter.clone(), config.bootstrap_expect, tasks.shutdown().clone());
+pub fn bootstrap_when_ready(
+    consensus: Arc<RaftConsensus>,
+    gossip: &GossipHandle,
+    pool: Pool,
+    own_id: u128,
+    config: &RuntimeConfig,
+    tasks: &Tasks,
+) {
+    let (gossip, datacenter, expect, shutdown) =
+        (gossip.clone(), config.node.datacenter.clone(), config.bootstrap_expect, tasks.shutdown().clone());
     tasks.spawn("bootstrap", async move {
         let mut changes = gossip.member_changes();
         let mut status: watch::Receiver<_> = consensus.raft().status();

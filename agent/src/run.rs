@@ -88,15 +88,28 @@ fn start_logs(config: &RuntimeConfig, level: Level) -> Result<Logs, telemetry::l
     let log = &config.log;
     let file = log.file.as_deref().map(|path| telemetry::logs::FileConfig {
         path: PathBuf::from(path),
-        rotate_duration: log.rotate_duration,
+        rotate_after: log.rotate_duration,
         rotate_bytes: log.rotate_bytes,
         max_files: log.rotate_max_files,
     });
-    let syslog = log.syslog.then(|| log.syslog_facility.parse().unwrap_or_default());
-    telemetry::logs::init(&LogConfig { level, json: log.json, stdout: true, file, syslog }, Arc::new(SystemClock))
+    let syslog = match log.syslog {
+        true => Some(log.syslog_facility.parse().map_err(|e: telemetry::logs::UnknownFacility| {
+            telemetry::logs::LogError::Syslog(io::Error::new(io::ErrorKind::InvalidInput, e.to_string()))
+        })?),
+        false => None,
+    };
+    telemetry::logs::init(
+        &LogConfig { level, json: log.json, stdout: true, file, syslog },
+        Arc::new(SystemClock),
+    )
 }
 
-async fn run(config: RuntimeConfig, warnings: Vec<String>, logs: Logs, reloader: crate::start::Reloader) -> i32 {
+async fn run(
+    config: RuntimeConfig,
+    warnings: Vec<String>,
+    logs: Logs,
+    reloader: crate::start::Reloader,
+) -> i32 {
     let pid_file = match PidFile::write(config.process.pid_file.clone()) {
         Ok(file) => file,
         Err(text) => {
@@ -114,7 +127,8 @@ async fn run(config: RuntimeConfig, warnings: Vec<String>, logs: Logs, reloader:
     let json = config.log.json;
     let banner = banner(&config);
     let process = config.process.clone();
-    let world = World { net: Arc::new(TokioNet), clock: Arc::new(SystemClock), seed: RngSeed::from_os(), logs };
+    let world =
+        World { net: Arc::new(TokioNet), clock: Arc::new(SystemClock), seed: RngSeed::from_os(), logs };
     let shutdown = Shutdown::new();
     if !json {
         say("==> Starting Consul agent...", false);
@@ -163,7 +177,12 @@ impl Signals {
     }
 }
 
-async fn wait_for_end(agent: &Arc<Agent>, shutdown: &Shutdown, signals: &mut Signals, process: &config::settings::ProcessSettings) -> End {
+async fn wait_for_end(
+    agent: &Arc<Agent>,
+    shutdown: &Shutdown,
+    signals: &mut Signals,
+    process: &config::settings::ProcessSettings,
+) -> End {
     loop {
         // Each branch can be dropped: signals and tokens keep what they have not delivered.
         tokio::select! {
@@ -224,7 +243,10 @@ fn banner(config: &RuntimeConfig) -> String {
         ("Build Date", crate::stats::BUILD_DATE.to_owned()),
         ("Node ID", "@NODE_ID@".to_owned()),
         ("Node name", format!("'{}'", config.node.name)),
-        ("Datacenter", format!("'{}' (Segment: '{}')", config.node.datacenter, if config.server { "<all>" } else { "" })),
+        (
+            "Datacenter",
+            format!("'{}' (Segment: '{}')", config.node.datacenter, if config.server { "<all>" } else { "" }),
+        ),
         ("Server", format!("{} (Bootstrap: {})", config.server, config.bootstrap)),
         (
             "Client Addr",
@@ -238,7 +260,10 @@ fn banner(config: &RuntimeConfig) -> String {
                 port(ports.dns)
             ),
         ),
-        ("Cluster Addr", format!("{} (LAN: {}, WAN: {})", config.net.advertise_lan, ports.serf_lan, port(ports.serf_wan))),
+        (
+            "Cluster Addr",
+            format!("{} (LAN: {}, WAN: {})", config.net.advertise_lan, ports.serf_lan, port(ports.serf_wan)),
+        ),
         ("Gossip Encryption", (!config.gossip.encrypt.is_empty()).to_string()),
         ("ACL Enabled", config.acl.enabled.to_string()),
         ("ACL Default Policy", config.acl.default_policy.to_string()),
@@ -253,7 +278,8 @@ fn banner(config: &RuntimeConfig) -> String {
 /// Tells systemd that the agent is ready, when it wants to know.
 fn notify_ready() {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let sent = std::os::unix::net::UnixDatagram::unbound().and_then(|s| s.send_to(b"READY=1", PathBuf::from(path)));
+    let sent =
+        std::os::unix::net::UnixDatagram::unbound().and_then(|s| s.send_to(b"READY=1", PathBuf::from(path)));
     if let Err(error) = sent {
         tracing::debug!(%error, "failed to notify the service manager");
     }

@@ -129,25 +129,30 @@ impl Agent {
     ///
     /// # Errors
     /// [`StartError`]; what was started ends with `shutdown`.
-    pub async fn start(config: RuntimeConfig, world: World, shutdown: Shutdown, reloader: Reloader) -> Result<Arc<Self>, StartError> {
+    pub async fn start(
+        config: RuntimeConfig,
+        world: World,
+        shutdown: Shutdown,
+        reloader: Reloader,
+    ) -> Result<Arc<Self>, StartError> {
         let tasks = Tasks::new(shutdown);
         let seed = world.seed;
         let data = config.data_dir.as_deref().map(DataDir::open).transpose()?;
         let node_id = own_node_id(&config, data.as_ref())?;
-        let server_id: ServerId = node_id.parse().map_err(|e: raft::InvalidServerId| StartError::Setting(format!("failed to setup node ID: {e}")))?;
+        let server_id: ServerId =
+            node_id.parse().map_err(|e| StartError::Setting(format!("failed to setup node ID: {e}")))?;
         let metrics = start_metrics(&config, &world, &tasks);
 
         let http_bound = bind_http(&config).await?;
-        let dns_sockets = dns_server::bind(&config.net.dns, dns_loops()).map_err(|source| StartError::Listen {
-            what: "DNS",
-            addr: config.net.dns.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", "),
-            source,
-        })?;
-        let rpc_listener = match config.server {
-            true => Some(world.net.listen(config.net.rpc_bind).await.map_err(|source| StartError::Listen {
-                what: "RPC",
-                addr: config.net.rpc_bind.to_string(),
+        let dns_sockets =
+            dns_server::bind(&config.net.dns, dns_loops()).map_err(|source| StartError::Listen {
+                what: "DNS",
+                addr: config.net.dns.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", "),
                 source,
+            })?;
+        let rpc_listener = match config.server {
+            true => Some(world.net.listen(config.net.rpc_bind).await.map_err(|source| {
+                StartError::Listen { what: "RPC", addr: config.net.rpc_bind.to_string(), source }
             })?),
             false => None,
         };
@@ -189,15 +194,30 @@ impl Agent {
             keyring.clone(),
             data.as_ref(),
         );
-        let (lan, lan_events) = GossipHandle::start(lan_config, world.net.clone(), world.clock.clone(), seed, tasks.clone())
-            .await
-            .map_err(|source| StartError::Gossip { pool: "LAN", source })?;
+        let (lan, lan_events) =
+            GossipHandle::start(lan_config, world.net.clone(), world.clock.clone(), seed, tasks.clone())
+                .await
+                .map_err(|source| StartError::Gossip { pool: "LAN", source })?;
         let wan = match (config.server, config.net.serf_wan_bind, config.net.serf_wan_advertise) {
             (true, Some(bind), Some(advertise)) => {
-                let wan_config = convert::gossip(GossipPool::Wan, &config, &node_id, bind, advertise, keyring, data.as_ref());
-                let (wan, mut events) = GossipHandle::start(wan_config, world.net.clone(), world.clock.clone(), seed, tasks.clone())
-                    .await
-                    .map_err(|source| StartError::Gossip { pool: "WAN", source })?;
+                let wan_config = convert::gossip(
+                    GossipPool::Wan,
+                    &config,
+                    &node_id,
+                    bind,
+                    advertise,
+                    keyring,
+                    data.as_ref(),
+                );
+                let (wan, mut events) = GossipHandle::start(
+                    wan_config,
+                    world.net.clone(),
+                    world.clock.clone(),
+                    seed,
+                    tasks.clone(),
+                )
+                .await
+                .map_err(|source| StartError::Gossip { pool: "WAN", source })?;
                 tasks.spawn("WAN member events", async move {
                     while let Some(event) = events.recv().await {
                         tracing::info!(pool = "WAN", event = event.as_str(), member = %event.member().name, "member changed");
@@ -244,9 +264,15 @@ impl Agent {
         .await
         .map_err(|e| StartError::Setting(e.to_string()))?;
 
-        let dns_config = Arc::new(ArcSwap::from_pointee(convert::dns(&config).await.map_err(StartError::Setting)?));
-        let zone = dns::Zone::new(&config.dns.domain, &config.dns.alt_domain, config.node.datacenter.clone(), config.net.translate_wan_addrs)
-            .map_err(|e| StartError::Setting(e.to_string()))?;
+        let dns_config =
+            Arc::new(ArcSwap::from_pointee(convert::dns(&config).await.map_err(StartError::Setting)?));
+        let zone = dns::Zone::new(
+            &config.dns.domain,
+            &config.dns.alt_domain,
+            config.node.datacenter.clone(),
+            config.net.translate_wan_addrs,
+        )
+        .map_err(|e| StartError::Setting(e.to_string()))?;
         let dns_deps = dns_server::Deps {
             config: dns_config.clone(),
             query: service.clone(),
@@ -255,7 +281,11 @@ impl Agent {
             seed,
             clock: world.clock.clone(),
         };
-        DnsServer::start(dns_sockets, zone, dns_deps).map_err(|source| StartError::Listen { what: "DNS", addr: String::new(), source })?;
+        DnsServer::start(dns_sockets, zone, dns_deps).map_err(|source| StartError::Listen {
+            what: "DNS",
+            addr: String::new(),
+            source,
+        })?;
 
         let agent = Arc::new(Self {
             config: ArcSwap::from_pointee(config),
@@ -277,7 +307,8 @@ impl Agent {
             _data: data,
         });
         let config = agent.config.load_full();
-        let http = HttpServer::new(convert::http(&config), service.clone(), service, agent.clone(), world.clock);
+        let http =
+            HttpServer::new(convert::http(&config), service.clone(), service, agent.clone(), world.clock);
         for listener in http_bound.listeners {
             tasks.spawn_critical("http", http.clone().serve(listener, tasks.shutdown().clone()));
         }
@@ -293,14 +324,32 @@ impl Agent {
             if server.consensus.raft().is_initialized() {
                 tracing::info!("this server already belongs to a cluster, not bootstrapping");
             } else if config.bootstrap || config.dev_mode {
-                if let Err(error) = bootstrap::alone(&server.consensus, server_id.0, &config.node.name, config.net.rpc_advertise).await {
+                if let Err(error) = bootstrap::alone(
+                    &server.consensus,
+                    server_id.0,
+                    &config.node.name,
+                    config.net.rpc_advertise,
+                )
+                .await
+                {
                     tracing::error!(%error, "failed to bootstrap");
                 }
             } else if config.bootstrap_expect > 0 {
-                members::bootstrap_when_ready(server.consensus.clone(), &self.lan, pool, server_id.0, config, &self.tasks);
+                members::bootstrap_when_ready(
+                    server.consensus.clone(),
+                    &self.lan,
+                    pool,
+                    server_id.0,
+                    config,
+                    &self.tasks,
+                );
             }
         }
-        let plan = |targets: &[Str], interval, max| RetryJoin { targets: targets.iter().map(Str::to_string).collect(), interval, max };
+        let plan = |targets: &[Str], interval, max| RetryJoin {
+            targets: targets.iter().map(Str::to_string).collect(),
+            interval,
+            max,
+        };
         let join = &config.join;
         if !join.lan.is_empty() {
             self.keep_joining(self.lan.clone(), plan(&join.lan, join.interval_lan, join.max_lan), "LAN");
@@ -343,13 +392,15 @@ impl Agent {
 
 fn own_node_id(config: &RuntimeConfig, data: Option<&DataDir>) -> Result<Str, StartError> {
     let fresh = || {
-        if config.node.disable_host_id { None } else { host_node_id() }.unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
+        if config.node.disable_host_id { None } else { host_node_id() }
+            .unwrap_or_else(|| uuid::Uuid::new_v4().to_string())
     };
     match data {
         Some(data) => Ok(data.node_id(&config.node.id, fresh)?),
         None if config.node.id.is_empty() => Ok(Str::from(fresh())),
-        None => node_id(&config.node.id)
-            .map_err(|e| StartError::DataDir(DataDirError::NodeId(format!("specified NodeID is invalid: {e}")))),
+        None => node_id(&config.node.id).map_err(|e| {
+            StartError::DataDir(DataDirError::NodeId(format!("specified NodeID is invalid: {e}")))
+        }),
     }
 }
 
@@ -386,7 +437,9 @@ async fn bind_http(config: &RuntimeConfig) -> Result<HttpBound, StartError> {
     for addr in &config.net.http {
         let fail = |source| StartError::Listen { what: "HTTP", addr: addr.to_string(), source };
         match addr {
-            ListenAddr::Tcp(addr) => out.listeners.push(HttpListener::Tcp(tokio::net::TcpListener::bind(addr).await.map_err(fail)?)),
+            ListenAddr::Tcp(addr) => out
+                .listeners
+                .push(HttpListener::Tcp(tokio::net::TcpListener::bind(addr).await.map_err(fail)?)),
             ListenAddr::Unix(path) => {
                 // A socket file that nobody answers on is left over from a crash.
                 if std::os::unix::net::UnixStream::connect(path).is_err() {
@@ -403,7 +456,9 @@ async fn bind_http(config: &RuntimeConfig) -> Result<HttpBound, StartError> {
 }
 
 fn own_socket(path: &Path, settings: &config::settings::UnixSocketSettings) -> io::Result<()> {
-    let bad = |what: &str, text: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("unix_sockets.{what}: {text:?} is not known"));
+    let bad = |what: &str, text: &str| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("unix_sockets.{what}: {text:?} is not known"))
+    };
     if !settings.mode.is_empty() {
         let mode = u32::from_str_radix(&settings.mode, 8).map_err(|_e| bad("mode", &settings.mode))?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
@@ -422,7 +477,8 @@ fn own_socket(path: &Path, settings: &config::settings::UnixSocketSettings) -> i
         });
         found.last().map(Some).ok_or_else(|| bad(what, text))
     };
-    let (user, group) = (id(&settings.user, "/etc/passwd", "user")?, id(&settings.group, "/etc/group", "group")?);
+    let (user, group) =
+        (id(&settings.user, "/etc/passwd", "user")?, id(&settings.group, "/etc/group", "group")?);
     if user.is_some() || group.is_some() {
         std::os::unix::fs::chown(path, user, group)?;
     }

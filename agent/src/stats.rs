@@ -45,7 +45,10 @@ impl Agent {
         put(
             "runtime",
             group([
-                ("arch", if cfg!(target_arch = "x86_64") { "amd64" } else { std::env::consts::ARCH }.to_owned()),
+                (
+                    "arch",
+                    if cfg!(target_arch = "x86_64") { "amd64" } else { std::env::consts::ARCH }.to_owned(),
+                ),
                 ("cpu_count", std::thread::available_parallelism().map_or(1, usize::from).to_string()),
                 ("goroutines", tokio::runtime::Handle::current().metrics().num_alive_tasks().to_string()),
                 ("max_procs", tokio::runtime::Handle::current().metrics().num_workers().to_string()),
@@ -64,7 +67,10 @@ impl Agent {
                 put(
                     "consul",
                     group([
-                        ("acl", if self.config.load().acl.enabled { "enabled" } else { "disabled" }.to_owned()),
+                        (
+                            "acl",
+                            if self.config.load().acl.enabled { "enabled" } else { "disabled" }.to_owned(),
+                        ),
                         ("bootstrap", self.config.load().bootstrap.to_string()),
                         ("known_datacenters", "1".to_owned()),
                         ("leader", leadership.is_leader.to_string()),
@@ -88,7 +94,14 @@ impl Agent {
                     .membership
                     .servers
                     .iter()
-                    .map(|s| format!("{{Suffrage:{} ID:{} Address:{}}}", if s.voter { "Voter" } else { "Nonvoter" }, s.id, s.peer.addr))
+                    .map(|s| {
+                        format!(
+                            "{{Suffrage:{} ID:{} Address:{}}}",
+                            if s.voter { "Voter" } else { "Nonvoter" },
+                            s.id,
+                            s.peer.addr
+                        )
+                    })
                     .collect();
                 put(
                     "raft",
@@ -136,12 +149,14 @@ impl Agent {
 
 /// Facts about the machine, from the kernel's tables.
 pub fn host(now_unix_ms: u64) -> Result<serde_json::Value, std::io::Error> {
-    let read = std::fs::read_to_string;
+    let read = |path: &str| std::fs::read_to_string(path);
     let meminfo = read("/proc/meminfo")?;
     let kib = |key: &str| -> u64 {
         meminfo
             .lines()
-            .find_map(|l| l.strip_prefix(key)?.strip_prefix(':')?.split_whitespace().next()?.parse::<u64>().ok())
+            .find_map(|l| {
+                l.strip_prefix(key)?.strip_prefix(':')?.split_whitespace().next()?.parse::<u64>().ok()
+            })
             .unwrap_or(0)
             * 1024
     };
@@ -157,11 +172,14 @@ pub fn host(now_unix_ms: u64) -> Result<serde_json::Value, std::io::Error> {
             Some(("model name", v)) => drop(cpu.insert("modelName".into(), json!(v))),
             Some(("cpu MHz", v)) => drop(cpu.insert("mhz".into(), json!(v.parse::<f64>().unwrap_or(0.0)))),
             Some(("cpu cores", v)) => drop(cpu.insert("cores".into(), json!(v.parse::<i64>().unwrap_or(0)))),
-            None if line.is_empty() && !cpu.is_empty() => cpus.push(serde_json::Value::Object(std::mem::take(&mut cpu))),
+            None if line.is_empty() && !cpu.is_empty() => {
+                cpus.push(serde_json::Value::Object(std::mem::take(&mut cpu)))
+            }
             _ => {}
         }
     }
-    let uptime: f64 = read("/proc/uptime")?.split_whitespace().next().and_then(|s| s.parse().ok()).unwrap_or(0.0);
+    let uptime: f64 =
+        read("/proc/uptime")?.split_whitespace().next().and_then(|s| s.parse().ok()).unwrap_or(0.0);
     let trimmed = |path: &str| read(path).map(|s| s.trim().to_owned()).unwrap_or_default();
     let disk = rustix::fs::statvfs("/")?;
     let (disk_total, disk_free) = (disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize);

@@ -2,7 +2,9 @@
 
 use crate::{Agent, convert, stats, tags};
 use gossip_driver::ForceLeaveError;
-use http_api::port::{AgentTokenKind, MembershipPort, PortError, PortFuture, SelfConfig, SelfInfo, VersionInfo, XdsPorts};
+use http_api::port::{
+    AgentTokenKind, MembershipPort, PortError, PortFuture, SelfConfig, SelfInfo, VersionInfo, XdsPorts,
+};
 use types::{API_LEVEL, SecretToken, Str, member::Member};
 
 fn failed(e: impl ToString) -> PortError {
@@ -60,7 +62,9 @@ impl MembershipPort for Agent {
             let pool = match (wan, &self.server) {
                 (false, _) => &self.lan,
                 (true, None) => return Err(failed("Must be a server to join WAN cluster")),
-                (true, Some(server)) => server.wan.as_ref().ok_or_else(|| failed("WAN gossip is disabled"))?,
+                (true, Some(server)) => {
+                    server.wan.as_ref().ok_or_else(|| failed("WAN gossip is disabled"))?
+                }
             };
             pool.join(&[target]).await.map_err(failed)?;
             Ok(())
@@ -80,11 +84,17 @@ impl MembershipPort for Agent {
         Box::pin(async move {
             let pool = match (wan, &self.server) {
                 (false, _) => &self.lan,
-                (true, None) => return Err(failed("Must be a server to force-leave a node from the WAN cluster")),
-                (true, Some(server)) => server.wan.as_ref().ok_or_else(|| failed("WAN gossip is disabled"))?,
+                (true, None) => {
+                    return Err(failed("Must be a server to force-leave a node from the WAN cluster"));
+                }
+                (true, Some(server)) => {
+                    server.wan.as_ref().ok_or_else(|| failed("WAN gossip is disabled"))?
+                }
             };
             pool.force_leave(&node, prune).await.map_err(|e| match e {
-                ForceLeaveError::UnknownMember(name) => failed(format!("agent: No node found with name '{name}'")),
+                ForceLeaveError::UnknownMember(name) => {
+                    failed(format!("agent: No node found with name '{name}'"))
+                }
                 other @ ForceLeaveError::Shutdown => failed(other),
             })
         })

@@ -3,7 +3,8 @@
 use crate::Agent;
 use gossip_driver::{GossipHandle, KeyringOp as DriverOp};
 use http_api::port::{
-    AutopilotHealth, KeyringOp, KeyringPool, OperatorPort, PeerSelector, PortError, PortFuture, RaftConfiguration, RaftServer, ServerHealth,
+    AutopilotHealth, KeyringOp, KeyringPool, OperatorPort, PeerSelector, PortError, PortFuture,
+    RaftConfiguration, RaftServer, ServerHealth,
 };
 use raft::ServerId;
 use std::{collections::BTreeMap, time::Duration};
@@ -31,10 +32,16 @@ impl Agent {
             KeyringOp::Use(key) => (DriverOp::Use(key.expose().to_owned()), false),
             KeyringOp::Remove(key) => (DriverOp::Remove(key.expose().to_owned()), false),
         };
-        let mut out = KeyringPool { wan, datacenter: Str::new(self.config.load().node.datacenter.as_str()), ..KeyringPool::default() };
+        let mut out = KeyringPool {
+            wan,
+            datacenter: Str::new(self.config.load().node.datacenter.as_str()),
+            ..KeyringPool::default()
+        };
         match pool.keyring(driver_op, local_only).await {
             Ok(answer) => {
-                let count = |map: BTreeMap<String, usize>| map.into_iter().map(|(k, n)| (Str::from(k), n as u64)).collect();
+                let count = |map: BTreeMap<String, usize>| {
+                    map.into_iter().map(|(k, n)| (Str::from(k), n as u64)).collect()
+                };
                 out.error = answer.failure().map(Str::from).unwrap_or_default();
                 out.num_nodes = answer.num_nodes as u64;
                 out.messages = answer.messages.into_iter().map(|(k, v)| (k, Str::from(v))).collect();
@@ -64,7 +71,11 @@ impl OperatorPort for Agent {
         })
     }
 
-    fn raft_configuration(&self, datacenter: Option<&str>, _stale: bool) -> PortFuture<'_, RaftConfiguration> {
+    fn raft_configuration(
+        &self,
+        datacenter: Option<&str>,
+        _stale: bool,
+    ) -> PortFuture<'_, RaftConfiguration> {
         let dc = self.own_dc(datacenter);
         Box::pin(async move {
             dc?;
@@ -103,12 +114,12 @@ impl OperatorPort for Agent {
             });
             match (found, peer) {
                 (Some(server), _) => Ok(self.service.remove_server(server.id).await?),
-                (None, PeerSelector::Id(id)) => {
-                    Err(PortError::Failed(Str::from(format!("id \"{id}\" was not found in the Raft configuration"))))
-                }
-                (None, PeerSelector::Address(a)) => {
-                    Err(PortError::Failed(Str::from(format!("address \"{a}\" was not found in the Raft configuration"))))
-                }
+                (None, PeerSelector::Id(id)) => Err(PortError::Failed(Str::from(format!(
+                    "id \"{id}\" was not found in the Raft configuration"
+                )))),
+                (None, PeerSelector::Address(a)) => Err(PortError::Failed(Str::from(format!(
+                    "address \"{a}\" was not found in the Raft configuration"
+                )))),
             }
         })
     }
@@ -125,10 +136,14 @@ impl OperatorPort for Agent {
         let dc = self.own_dc(datacenter);
         Box::pin(async move {
             dc?;
-            let Some(server) = &self.server else { return Err(RequestError::NotBuilt("autopilot health on a client agent".into()).into()) };
+            let Some(server) = &self.server else {
+                return Err(RequestError::NotBuilt("autopilot health on a client agent".into()).into());
+            };
             let status = server.consensus.raft().status_now();
             if !status.is_leader() {
-                return Err(RequestError::NotBuilt("autopilot health on a server that does not lead".into()).into());
+                return Err(
+                    RequestError::NotBuilt("autopilot health on a server that does not lead".into()).into()
+                );
             }
             let members = self.lan.members();
             let servers: Vec<ServerHealth> = status
@@ -140,8 +155,11 @@ impl OperatorPort for Agent {
                     let own = id == *self.node_id;
                     let member = members.iter().find(|m| m.tag("id") == id);
                     let progress = status.progress.iter().find(|p| p.id == s.id);
-                    let last_contact =
-                        if own { Duration::ZERO } else { progress.and_then(|p| p.last_contact).map_or(Duration::MAX, |at| at.elapsed()) };
+                    let last_contact = if own {
+                        Duration::ZERO
+                    } else {
+                        progress.and_then(|p| p.last_contact).map_or(Duration::MAX, |at| at.elapsed())
+                    };
                     let last_index = if own { status.last_log } else { progress.map_or(0, |p| p.matched) };
                     let alive = member.is_some_and(|m| m.status == MemberStatus::Alive);
                     ServerHealth {
@@ -156,8 +174,14 @@ impl OperatorPort for Agent {
                         last_contact,
                         last_term: status.last_log_term,
                         last_index,
-                        healthy: alive && last_contact <= LAST_CONTACT_MAX && status.last_log.saturating_sub(last_index) <= TRAILING_MAX,
-                        stable_since_ms: self.world.clock.unix_ms().saturating_sub(self.started.elapsed().as_millis() as u64),
+                        healthy: alive
+                            && last_contact <= LAST_CONTACT_MAX
+                            && status.last_log.saturating_sub(last_index) <= TRAILING_MAX,
+                        stable_since_ms: self
+                            .world
+                            .clock
+                            .unix_ms()
+                            .saturating_sub(self.started.elapsed().as_millis() as u64),
                         meta: BTreeMap::new(),
                     }
                 })

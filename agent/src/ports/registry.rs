@@ -37,8 +37,15 @@ impl RegistryPort for Agent {
             let _ = changed.changed().await;
         })
     }
-    fn register_service(&self, service: ServiceDefinition, replace_checks: bool, token: SecretToken) -> PortFuture<'_, ()> {
-        Box::pin(async move { self.local.register_service(service, Source::Api, replace_checks, token).await.map_err(port) })
+    fn register_service(
+        &self,
+        service: ServiceDefinition,
+        replace_checks: bool,
+        token: SecretToken,
+    ) -> PortFuture<'_, ()> {
+        Box::pin(async move {
+            self.local.register_service(service, Source::Api, replace_checks, token).await.map_err(port)
+        })
     }
     fn deregister_service(&self, id: &str, _token: SecretToken) -> PortFuture<'_, ()> {
         let id = Str::new(id);
@@ -59,8 +66,16 @@ impl RegistryPort for Agent {
         let reason = reason.to_owned();
         Box::pin(async move { self.local.node_maintenance(enable, &reason, token).await.map_err(port) })
     }
-    fn service_maintenance(&self, id: &str, enable: bool, reason: &str, token: SecretToken) -> PortFuture<'_, ()> {
+    fn service_maintenance(
+        &self,
+        id: &str,
+        enable: bool,
+        reason: &str,
+        token: SecretToken,
+    ) -> PortFuture<'_, ()> {
         let (id, reason) = (Str::new(id), reason.to_owned());
-        Box::pin(async move { self.local.service_maintenance(id.as_str(), enable, &reason, token).await.map_err(port) })
+        Box::pin(async move {
+            self.local.service_maintenance(id.as_str(), enable, &reason, token).await.map_err(port)
+        })
     }
 }

@@ -79,7 +79,6 @@ impl Agent {
     /// Sets the gauges that are read rather than counted.
     fn sample_metrics(&self) {
         let m = &self.metrics;
-        m.sample_runtime();
         let members = self.lan.members();
         m.gauge("serf.member.count", &[]).set(members.len() as f64);
         if let Some(server) = &self.server {

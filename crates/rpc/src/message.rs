@@ -48,6 +48,7 @@ impl Kind {
 
 /// A request to a server.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "fields say what they are")]
 pub enum Request {
     /// A write for the leader of `datacenter`; `hops` counts forwards, so that a stale leader hint cannot loop.
     Submit { datacenter: Option<Str>, token: SecretToken, command: Command, hops: u8 },
