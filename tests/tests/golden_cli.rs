@@ -6,7 +6,10 @@ use std::{
     sync::Mutex,
     thread,
 };
-use tests::golden_cli::{Case, binary, cases, gaps, replay};
+use tests::{
+    golden_cli::{Case, cases, gaps, replay},
+    process::binary,
+};
 
 /// Groups replayed at a time.
 const JOBS: usize = 2;

@@ -3,7 +3,6 @@
 //! Cases of a group run in order, in one working directory, against one fresh server. `golden/cli/README.md` says what a
 //! case holds. Start reading at [`replay`].
 
-mod binary;
 mod case;
 mod judge;
 mod normal;
@@ -11,6 +10,5 @@ mod process;
 mod server;
 mod world;
 
-pub use binary::binary;
 pub use case::{Case, Gap, cases, gaps};
 pub use world::replay;

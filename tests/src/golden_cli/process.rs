@@ -1,28 +1,14 @@
-//! Child processes that never outlive the test.
+//! One command, run to its end.
 
+use crate::process::Child;
 use anyhow::Result;
-use rustix::process::{Pid, Signal, kill_process};
-use std::time::Instant;
+use rustix::process::Signal;
 use std::{
     io::{Read, Write},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
-
-/// Steps in which an ending process is looked at.
-const STEP: Duration = Duration::from_millis(5);
-
-/// A child that is killed when dropped.
-pub(super) struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// What a command left.
 pub(super) struct Output {
@@ -30,29 +16,6 @@ pub(super) struct Output {
     pub(super) code: i32,
     pub(super) out: String,
     pub(super) err: String,
-}
-
-impl Running {
-    pub(super) fn start(command: &mut Command) -> Result<Self> {
-        Ok(Self(command.spawn()?))
-    }
-
-    /// Asks `ready` until it says yes; no if the process ends or time is over.
-    pub(super) fn wait_until(
-        &mut self,
-        limit: Duration,
-        every: Duration,
-        mut ready: impl FnMut() -> bool,
-    ) -> bool {
-        let start = now();
-        while start.elapsed() < limit && matches!(self.0.try_wait(), Ok(None)) {
-            if ready() {
-                return true;
-            }
-            thread::sleep(every);
-        }
-        false
-    }
 }
 
 /// Runs to the end, with a signal after `interrupt_after` if given.
@@ -63,25 +26,19 @@ pub(super) fn run(
     limit: Duration,
 ) -> Result<Output> {
     command.stdin(if stdin.is_some() { Stdio::piped() } else { Stdio::null() });
-    let mut child = Running::start(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
-    if let (Some(mut pipe), Some(text)) = (child.0.stdin.take(), stdin) {
+    let mut raw = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (pipe, out, err) = (raw.stdin.take(), collect(raw.stdout.take()), collect(raw.stderr.take()));
+    let mut child = Child::from(raw);
+    if let (Some(mut pipe), Some(text)) = (pipe, stdin) {
         // A command that does not read closes the pipe; that is its right.
         let _ = pipe.write_all(text.as_bytes());
     }
-    let out = collect(child.0.stdout.take());
-    let err = collect(child.0.stderr.take());
-    if let Some(after) = interrupt_after {
-        child.wait_until(after, STEP, || false);
-        let pid = i32::try_from(child.0.id()).ok().and_then(Pid::from_raw);
-        if let (Ok(None), Some(pid)) = (child.0.try_wait(), pid) {
-            kill_process(pid, Signal::INT)?;
-        }
+    if let Some(after) = interrupt_after
+        && child.wait_end(after).is_none()
+    {
+        child.signal(Signal::INT)?;
     }
-    child.wait_until(limit, STEP, || false);
-    let code = match child.0.try_wait()? {
-        Some(status) => status.code().unwrap_or(-1),
-        None => -1,
-    };
+    let code = child.wait_end(limit).and_then(|status| status.code()).unwrap_or(-1);
     drop(child);
     let text = |handle: thread::JoinHandle<Vec<u8>>| {
         String::from_utf8_lossy(&handle.join().unwrap_or_default()).into_owned()
@@ -98,9 +55,4 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u
         }
         bytes
     })
-}
-
-#[expect(clippy::disallowed_methods, reason = "real processes run in real time")]
-pub(super) fn now() -> Instant {
-    Instant::now()
 }

@@ -4,9 +4,10 @@ use super::{
     case::Case,
     judge::differences,
     normal::Normal,
-    process::{Output, now, run},
-    server::{ROOT_TOKEN, Server, clean},
+    process::{Output, run},
+    server::{ROOT_TOKEN, Server},
 };
+use crate::process::{Answer, clean_command, now};
 use anyhow::Result;
 use regex::Regex;
 use std::{collections::BTreeMap, path::Path, sync::LazyLock, thread, time::Duration};
@@ -70,7 +71,7 @@ impl World<'_> {
         if let Some(http) = &case.http {
             let token = if case.server.as_deref() == Some("acl") { ROOT_TOKEN } else { "" };
             let (path, body) = (self.fill(&http.path), self.fill(&http.body));
-            let (status, text) = self.server.call(&http.method, &path, &body, token);
+            let Answer { status, body: text, .. } = self.server.call(&http.method, &path, &body, token);
             let want = case.expect.status;
             let diff =
                 if status == want { Vec::new() } else { vec![format!("HTTP {status} {text}, want {want}")] };
@@ -89,7 +90,7 @@ impl World<'_> {
         for (name, text) in &case.files {
             std::fs::write(self.dir.path().join(name), self.fill(text))?;
         }
-        let mut command = clean(self.binary);
+        let mut command = clean_command(self.binary);
         command.args(case.cmd.iter().map(|a| self.fill(a))).current_dir(self.dir.path());
         command.env("CONSUL_HTTP_ADDR", format!("127.0.0.1:{}", self.server.http())).env("TZ", "UTC");
         if case.server.as_deref() == Some("acl") && !case.anonymous {

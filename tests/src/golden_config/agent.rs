@@ -9,14 +9,7 @@ use super::{
 use crate::process::{Answer, Child, call, clean_command, now};
 use anyhow::Result;
 use serde_json::Value;
-use std::{
-    fs::File,
-    net::SocketAddr,
-    path::Path,
-    process::Stdio,
-    thread,
-    time::Duration,
-};
+use std::{fs::File, net::SocketAddr, path::Path, process::Stdio, thread, time::Duration};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);

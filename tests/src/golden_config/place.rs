@@ -64,9 +64,13 @@ impl Place {
     /// Placeholders in expected values; one alone is a number.
     pub(super) fn fill_value(&self, v: &Value) -> Value {
         match v {
-            Value::String(s) => self.ports.get(s).map_or_else(|| Value::from(self.fill(s)), |p| Value::from(*p)),
+            Value::String(s) => {
+                self.ports.get(s).map_or_else(|| Value::from(self.fill(s)), |p| Value::from(*p))
+            }
             Value::Array(l) => l.iter().map(|x| self.fill_value(x)).collect(),
-            Value::Object(o) => Value::Object(o.iter().map(|(k, x)| (k.clone(), self.fill_value(x))).collect()),
+            Value::Object(o) => {
+                Value::Object(o.iter().map(|(k, x)| (k.clone(), self.fill_value(x))).collect())
+            }
             other => other.clone(),
         }
     }

@@ -23,7 +23,8 @@ pub fn validate(case: &Case) -> Result<Vec<String>> {
 }
 
 fn verdict(case: &Case, place: &Place) -> Result<(i32, String)> {
-    let mut flags = AgentFlags { config_paths: vec![place.conf().display().to_string()], ..AgentFlags::default() };
+    let mut flags =
+        AgentFlags { config_paths: vec![place.conf().display().to_string()], ..AgentFlags::default() };
     let mut args = case.validate_args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {

@@ -37,6 +37,12 @@ impl Drop for Child {
     }
 }
 
+impl From<std::process::Child> for Child {
+    fn from(child: std::process::Child) -> Self {
+        Self(child)
+    }
+}
+
 impl Child {
     /// Starts a command.
     ///

@@ -22,8 +22,11 @@ pub struct Answer {
 
 /// Asks `addr` by HTTP/1.0, whose answers end with the connection and are never chunked.
 pub fn call(addr: SocketAddr, method: &str, path: &str, body: &str, token: &str) -> Answer {
-    ask(addr, method, path, body, token)
-        .unwrap_or_else(|e| Answer { status: 0, head: String::new(), body: e.to_string() })
+    ask(addr, method, path, body, token).unwrap_or_else(|e| Answer {
+        status: 0,
+        head: String::new(),
+        body: e.to_string(),
+    })
 }
 
 fn ask(addr: SocketAddr, method: &str, path: &str, body: &str, token: &str) -> Result<Answer> {
