@@ -1,11 +1,42 @@
 //! The loop: starts with leadership, ends with it.
 
-use crate::{MemberEvent, Members, Membership};
+use crate::{
+    authority,
+    autopilot::{Action, MembershipView, Stability, plan_membership},
+    members::{MemberEvent, Members},
+    membership::{Membership, MembershipError},
+    reconcile::{deregister, plan_member},
+};
+use rand::RngCore;
 use rpc::{Query, Submit};
 use runtime::{RngSeed, Tasks, WallClock};
-use std::{sync::Arc, time::Duration};
-use tokio::sync::{mpsc, watch};
-use types::{DatacenterName, SecretToken, Str};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::{mpsc, watch},
+    time::{Instant, MissedTickBehavior, interval, sleep},
+};
+use types::{
+    DatacenterName, NodeName, PeerName, RequestError, SecretToken, Str, Tenancy,
+    command::{AutopilotConfig, Command, CommandResponse},
+    member::Member,
+    query::{Consistency, NodeState, Query as Read, QueryOptions, QueryResult},
+    record::SERF_HEALTH,
+};
+
+/// Pause before a failed pass is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// Writes that go into one log entry.
+const BATCH_MAX: usize = 64;
+/// Member events handled together.
+const EVENTS_MAX: usize = 256;
+/// Full passes in a row in which a node with a gossip check must lack its member before it is taken for reaped.
+const MISSING_PASSES: u32 = 2;
+/// Samples of the log index that are kept to find out how old a deletion is.
+const TOMBSTONE_SAMPLES: u32 = 5;
 
 /// Settings of the leader's duties.
 #[derive(Clone, Debug)]
@@ -23,6 +54,8 @@ pub struct LeaderConfig {
     /// Number of servers that the cluster was formed with (`bootstrap_expect`, 1 with `bootstrap`): up to that many become
     /// voters without the stabilization time.
     pub bootstrap_expect: u32,
+    /// Autopilot's settings, stored if the cluster has none yet.
+    pub autopilot: AutopilotConfig,
     /// `connect.enabled`: whether there is an authority at all.
     pub connect_enabled: bool,
     /// `connect.ca_config.cluster_id`, the UUID of the trust domain; `None` makes one.
@@ -43,6 +76,7 @@ impl LeaderConfig {
             autopilot_interval: Duration::from_secs(2),
             tombstone_ttl: Duration::from_secs(15 * 60),
             bootstrap_expect: 0,
+            autopilot: AutopilotConfig::default(),
             connect_enabled: true,
             ca_cluster_id: None,
             ca_config: None,
@@ -74,13 +108,341 @@ pub struct Deps {
 }
 
 /// The leader's duties.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Leader;
 
 impl Leader {
-    /// Starts the loop, which waits for leadership.
+    /// Starts the loop, which waits for leadership. Must be called within a tokio runtime.
     pub fn start(config: LeaderConfig, deps: Deps) -> Self {
-        let _ = (config, deps);
+        let tasks = deps.tasks.clone();
+        tasks.spawn_critical("leader", run(config, deps));
         Self
+    }
+}
+
+async fn run(config: LeaderConfig, deps: Deps) {
+    let Deps { submit, query, members, mut member_events, mut leadership, membership, clock, seed, tasks } =
+        deps;
+    let stop = tasks.shutdown().clone();
+    let mut rng = seed.fork("leader");
+    loop {
+        let leads = leadership.borrow_and_update().is_some();
+        if leads {
+            tracing::info!("leading: duties start");
+            let mut duties = Duties {
+                config: &config,
+                submit: submit.as_ref(),
+                query: query.as_ref(),
+                members: members.as_ref(),
+                membership: membership.as_ref(),
+                clock: clock.as_ref(),
+                rng: &mut rng,
+                stability: Stability::default(),
+                missing: BTreeMap::new(),
+                samples: VecDeque::new(),
+                started: Instant::now(),
+            };
+            // Dropping the duties midway is harmless: a write that was sent runs to its end by itself, and whoever leads
+            // next begins with a full pass.
+            tokio::select! {
+                biased;
+                () = stop.wait() => return,
+                changed = leadership.changed() => if changed.is_err() { return },
+                () = duties.run(&mut member_events) => {}
+            }
+            tracing::info!("duties of the leader end");
+        } else {
+            tokio::select! {
+                biased;
+                () = stop.wait() => return,
+                changed = leadership.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+}
+
+/// Whether a duty can go on.
+enum Halt {
+    /// Leadership was lost: wait for the next term.
+    Lost,
+    /// Something failed that may work later.
+    Later(RequestError),
+}
+
+impl From<RequestError> for Halt {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::NotLeader | RequestError::ShuttingDown => Self::Lost,
+            other => Self::Later(other),
+        }
+    }
+}
+
+struct Duties<'a, R> {
+    config: &'a LeaderConfig,
+    submit: &'a dyn Submit,
+    query: &'a dyn Query,
+    members: &'a dyn Members,
+    membership: &'a dyn Membership,
+    clock: &'a dyn WallClock,
+    rng: &'a mut R,
+    stability: Stability,
+    /// Nodes with a gossip check but without a member, and for how many passes.
+    missing: BTreeMap<NodeName, u32>,
+    /// When which log index was the last one.
+    samples: VecDeque<(Instant, u64)>,
+    started: Instant,
+}
+
+impl<R: RngCore> Duties<'_, R> {
+    async fn run(&mut self, events: &mut mpsc::Receiver<MemberEvent>) {
+        // What is in the channel is older than the full pass below.
+        while events.try_recv().is_ok() {}
+        loop {
+            match self.establish().await {
+                Ok(()) => break,
+                Err(Halt::Lost) => return std::future::pending().await,
+                Err(Halt::Later(error)) => {
+                    tracing::warn!(%error, "leader could not take up its duties, trying again");
+                    sleep(RETRY).await;
+                }
+            }
+        }
+        let tick = |period: Duration| {
+            let mut t = interval(period.max(Duration::from_millis(1)));
+            t.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            t
+        };
+        let mut full = tick(self.config.reconcile_interval);
+        let mut pilot = tick(self.config.autopilot_interval);
+        let mut tombstones = tick(self.config.tombstone_ttl / TOMBSTONE_SAMPLES);
+        let mut open = true;
+        loop {
+            // Each branch only waits; the work is done below, outside the select.
+            let outcome = tokio::select! {
+                event = events.recv(), if open => match event {
+                    Some(first) => self.on_events(first, events).await,
+                    None => { open = false; Ok(()) }
+                },
+                _ = pilot.tick() => self.autopilot().await,
+                _ = full.tick() => self.full_pass().await,
+                _ = tombstones.tick() => self.reap_tombstones().await,
+            };
+            match outcome {
+                Ok(()) => {}
+                // The term's end is announced by the watch that this future runs beside.
+                Err(Halt::Lost) => return std::future::pending().await,
+                Err(Halt::Later(error)) => {
+                    tracing::warn!(%error, "a duty of the leader failed, trying again");
+                    sleep(RETRY).await;
+                    full.reset_immediately();
+                }
+            }
+        }
+    }
+
+    async fn write(&self, command: Command) -> Result<(u64, CommandResponse), Halt> {
+        Ok(self.submit.submit(None, &self.config.token, command).await?)
+    }
+
+    /// A read of this server's own state, which the barrier of [`Self::establish`] has brought up to the term's start.
+    async fn read(&self, query: Read) -> Result<QueryResult, Halt> {
+        let options = QueryOptions {
+            consistency: Consistency::Stale,
+            token: self.config.token.clone(),
+            ..QueryOptions::default()
+        };
+        let answer = match self.query.query_now(&query, &options) {
+            Some(answer) => answer,
+            None => self.query.query(query, options).await,
+        };
+        Ok(answer?.result)
+    }
+
+    /// What must be true before anything else: the state is current, settings and the authority exist.
+    async fn establish(&mut self) -> Result<(), Halt> {
+        let (index, _) = self.write(Command::Noop).await?;
+        self.samples.push_back((Instant::now(), index));
+        if let QueryResult::Autopilot(_, stored) = self.read(Read::Autopilot).await?
+            && stored.modify == 0
+        {
+            self.write(Command::AutopilotSet { config: self.config.autopilot.clone(), cas: Some(0) }).await?;
+        }
+        if self.config.connect_enabled
+            && matches!(self.read(Read::CaConfig).await?, QueryResult::CaConfig(None))
+        {
+            let (id, overrides) = (self.config.ca_cluster_id.as_ref(), self.config.ca_config.as_ref());
+            match authority::first_root(id, overrides, self.clock.unix_ms(), self.rng) {
+                Ok(command) => {
+                    self.write(command).await?;
+                    tracing::info!("certificate authority initialized");
+                }
+                // A human must act, and all other duties go on.
+                Err(error) => tracing::error!(%error, "cannot initialize the certificate authority"),
+            }
+        }
+        Ok(())
+    }
+
+    async fn rows(&self, node: &str) -> Result<NodeState, Halt> {
+        let query = Read::NodeState { tenancy: Tenancy::default(), node: NodeName::new(node) };
+        match self.read(query).await? {
+            QueryResult::NodeState(rows) => Ok(rows),
+            _ => Err(Halt::Later(RequestError::Malformed("node state expected".into()))),
+        }
+    }
+
+    async fn on_events(
+        &mut self,
+        first: MemberEvent,
+        events: &mut mpsc::Receiver<MemberEvent>,
+    ) -> Result<(), Halt> {
+        let mut changed = BTreeSet::new();
+        let mut reaped = BTreeSet::new();
+        let mut next = Some(first);
+        while let Some(event) = next.take() {
+            match event {
+                MemberEvent::Changed(member) => changed.insert(member.name),
+                MemberEvent::Reaped(member) => reaped.insert(member.name),
+                MemberEvent::Resync => return self.full_pass().await,
+            };
+            if changed.len() + reaped.len() < EVENTS_MAX {
+                next = events.try_recv().ok();
+            }
+        }
+        // An event is a hint; what the pool says now decides.
+        let pool = self.members.members();
+        let mut writes = Vec::new();
+        for member in pool.iter() {
+            // A member that is back was not reaped for good.
+            if !reaped.remove(&member.name) && !changed.contains(&member.name) {
+                continue;
+            }
+            writes.extend(self.plan(member).await?);
+        }
+        for name in &reaped {
+            let rows = self.rows(name).await?;
+            writes.extend(deregister(name, &rows, &self.config.node_name));
+        }
+        self.write_all(writes).await?;
+        self.autopilot().await
+    }
+
+    async fn plan(&self, member: &Member) -> Result<Option<Command>, Halt> {
+        let rows = self.rows(&member.name).await?;
+        Ok(plan_member(member, &rows, &self.config.datacenter, &self.config.node_name))
+    }
+
+    async fn write_all(&self, writes: Vec<Command>) -> Result<(), Halt> {
+        let mut writes = writes.into_iter().peekable();
+        while writes.peek().is_some() {
+            let mut batch: Vec<_> = writes.by_ref().take(BATCH_MAX).collect();
+            let command = if batch.len() == 1 { batch.remove(0) } else { Command::Batch(batch) };
+            match self.write(command).await {
+                Ok((_, CommandResponse::Batch(answers))) => {
+                    for answer in answers {
+                        if let CommandResponse::Refused(text) = answer {
+                            tracing::warn!(%text, "catalog refused the row of a member");
+                        }
+                    }
+                }
+                Ok(_) => {}
+                // A refused row (a name conflict) must not keep the others from being written.
+                Err(Halt::Later(RequestError::Refused(text))) => {
+                    tracing::warn!(%text, "catalog refused the row of a member");
+                }
+                Err(halt) => return Err(halt),
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares every member with the catalog, and finds nodes whose members were reaped unseen.
+    async fn full_pass(&mut self) -> Result<(), Halt> {
+        let pool = self.members.members();
+        let mut writes = Vec::new();
+        for member in pool.iter() {
+            writes.extend(self.plan(member).await?);
+        }
+        let known: BTreeSet<Str> = pool.iter().map(|m| types::names::fold(&m.name)).collect();
+        let any = Read::ChecksInState {
+            tenancy: Tenancy::default(),
+            peer: PeerName::default(),
+            state: "any".into(),
+        };
+        if let QueryResult::Checks(checks) = self.read(any).await? {
+            let orphans: BTreeSet<NodeName> = checks
+                .iter()
+                .filter(|c| c.check_id.as_str() == SERF_HEALTH && !known.contains(&c.node.folded()))
+                .map(|c| c.node.clone())
+                .collect();
+            self.missing.retain(|node, _| orphans.contains(node));
+            for node in orphans {
+                let passes = self.missing.entry(node.clone()).or_default();
+                *passes += 1;
+                if *passes >= MISSING_PASSES {
+                    let rows = self.rows(&node).await?;
+                    writes.extend(deregister(&node, &rows, &self.config.node_name));
+                }
+            }
+        }
+        self.write_all(writes).await
+    }
+
+    async fn autopilot(&mut self) -> Result<(), Halt> {
+        let QueryResult::Autopilot(config, _) = self.read(Read::Autopilot).await? else { return Ok(()) };
+        let (pool, servers) = (self.members.members(), self.membership.servers());
+        let own_id = self.membership.own_id();
+        let health = servers
+            .iter()
+            .filter(|s| s.id != own_id)
+            .filter_map(|s| Some((s.id, self.membership.health(s.id)?)))
+            .collect();
+        let view = MembershipView {
+            members: &pool,
+            servers: &servers,
+            health: &health,
+            own_id,
+            datacenter: &self.config.datacenter,
+            config: &config,
+            bootstrap_expect: self.config.bootstrap_expect,
+        };
+        let now_ms = self.started.elapsed().as_millis() as u64;
+        for action in plan_membership(&view, &mut self.stability, now_ms) {
+            tracing::info!(?action, "changing the raft configuration");
+            let done = match action {
+                Action::AddLearner(id, addr) => self.membership.add_learner(id, addr).await,
+                Action::Promote(id) => self.membership.promote(id).await,
+                Action::Remove(id, _) => self.membership.remove(id).await,
+            };
+            match done {
+                Ok(()) => {}
+                Err(MembershipError::NotLeader) => return Err(Halt::Lost),
+                // The next pass decides anew.
+                Err(error) => {
+                    tracing::warn!(%error, ?action, "raft configuration not changed");
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets deletions that are older than the time to live. The write's own index is the next sample of the log's age.
+    async fn reap_tombstones(&mut self) -> Result<(), Halt> {
+        let old = |(at, _): &(Instant, u64)| at.elapsed() >= self.config.tombstone_ttl;
+        let up_to = self.samples.iter().take_while(|s| old(s)).last().map(|s| s.1);
+        let (index, _) = match up_to {
+            Some(up_to) => self.write(Command::ReapTombstones { up_to }).await?,
+            None if self.samples.len() <= 1
+                && self.started.elapsed() < self.config.tombstone_ttl / TOMBSTONE_SAMPLES =>
+            {
+                return Ok(());
+            }
+            None => self.write(Command::Noop).await?,
+        };
+        self.samples.retain(|s| up_to.is_none_or(|up_to| s.1 > up_to));
+        self.samples.push_back((Instant::now(), index));
+        Ok(())
     }
 }
