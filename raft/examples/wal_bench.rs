@@ -103,7 +103,9 @@ fn commit(log: &dyn Log) -> Duration {
 }
 
 fn measure(name: &str, log: &Arc<dyn Log>) {
-    (0..100).for_each(|_| drop(commit(&**log)));
+    for _ in 0..100 {
+        commit(&**log);
+    }
     let mut lone: Vec<Duration> = (0..LONE).map(|_| commit(&**log)).collect();
     lone.sort_unstable();
     let barrier = Arc::new(Barrier::new(WRITERS + 1));
@@ -112,7 +114,9 @@ fn measure(name: &str, log: &Arc<dyn Log>) {
             let (log, barrier) = (log.clone(), barrier.clone());
             std::thread::spawn(move || {
                 barrier.wait();
-                (0..EACH).for_each(|_| drop(commit(&*log)));
+                for _ in 0..EACH {
+                    commit(&*log);
+                }
             })
         })
         .collect();

@@ -45,8 +45,28 @@ impl Shared {
         if leads { Ok(()) } else { Err(AdminError::NotLeader) }
     }
 
-    async fn change(&self, change: Change, keep_as_learner: bool) -> Result<(), AdminError> {
+    /// A leader that does not vote (any more) may not change the membership: its leadership is ending.
+    fn ensure_voting_leader(&self) -> Result<(), AdminError> {
         self.ensure_leader()?;
+        let votes = self.server_metrics.borrow_watched().membership_config.voter_ids().any(|v| v == self.id);
+        if votes { Ok(()) } else { Err(AdminError::NotLeader) }
+    }
+
+    /// A leader does not take its own vote: it hands leadership over, and the next leader does it.
+    async fn ensure_not_self(&self, id: ServerId) -> Result<(), AdminError> {
+        self.ensure_leader()?;
+        if id != self.id {
+            return Ok(());
+        }
+        match self.transfer_leader(None).await {
+            Ok(()) => Err(AdminError::NotLeader),
+            Err(AdminError::NoTarget) => Err(AdminError::LastVoter),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn change(&self, change: Change, keep_as_learner: bool) -> Result<(), AdminError> {
+        self.ensure_voting_leader()?;
         match timeout(CHANGE_LIMIT, self.raft.change_membership(change, keep_as_learner)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(e)) => Err(admin_error(e)),
@@ -55,7 +75,7 @@ impl Shared {
     }
 
     pub(crate) async fn add_learner(&self, id: ServerId, peer: Peer) -> Result<(), AdminError> {
-        self.ensure_leader()?;
+        self.ensure_voting_leader()?;
         let known = self.server_metrics.borrow_watched().membership_config.get_node(&id).cloned();
         match known {
             Some(same) if same == peer => Ok(()),
@@ -73,6 +93,7 @@ impl Shared {
     }
 
     pub(crate) async fn demote(&self, id: ServerId) -> Result<(), AdminError> {
+        self.ensure_not_self(id).await?;
         self.change(Change::RemoveVoters(BTreeSet::from([id])), true).await
     }
 
@@ -86,6 +107,7 @@ impl Shared {
             self.ensure_leader()?;
             return Err(AdminError::UnknownServer(id));
         }
+        self.ensure_not_self(id).await?;
         let ids = BTreeSet::from([id]);
         self.change(if voter { Change::RemoveVoters(ids) } else { Change::RemoveNodes(ids) }, false).await
     }

@@ -278,7 +278,8 @@ impl RaftHandle {
         self.shared.demote(id).await
     }
 
-    /// Removes a member. A leader that removes itself steps down once that is committed.
+    /// Removes a member. A leader that is asked to remove itself hands leadership over and answers `NotLeader`: ask the
+    /// next one.
     ///
     /// # Errors
     /// [`AdminError`].

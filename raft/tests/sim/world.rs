@@ -200,7 +200,11 @@ async fn trouble(world: &Arc<World>, rng: &mut impl Rng) {
             // A server leaves and comes back without its vote first.
             if let Some(h) = world.leader() {
                 let id = world.ids()[at];
-                let _ = h.remove(id).await;
+                if h.remove(id).await == Err(raft::AdminError::NotLeader)
+                    && let Some(next) = world.leader()
+                {
+                    let _ = next.remove(id).await;
+                }
                 sleep(Duration::from_millis(rng.random_range(10..500))).await;
                 if let Some(h) = world.leader() {
                     let _ = h.add_learner(id, peer(id)).await;
