@@ -18,8 +18,16 @@ fn main() {
     let nodes = (argument("--nodes", 1000.0) as usize).max(3);
     let mut sim = Sim::new(argument("--seed", 1.0) as u64, Timing::lan(), None);
     sim.loss = argument("--loss", 0.0).clamp(0.0, 0.9);
-    let limit = Duration::from_secs(300);
+    let limit = Duration::from_secs(argument("--limit", 300.0) as u64);
     let formed = form(&mut sim, nodes, limit);
+    if formed.is_none() {
+        let mut counts = std::collections::BTreeMap::new();
+        for c in &sim.cores {
+            *counts.entry(c.count(types::member::MemberStatus::Alive)).or_insert(0) += 1;
+        }
+        println!("members alive, and how many say so: {counts:?}; {} failures reported", sim.failures.len());
+        println!("first core: {:?} backlog {:?}", sim.cores[0].counters(), sim.cores[0].backlog());
+    }
     let forming = sim.bytes_sent() / nodes as u64;
     sim.run(Duration::from_secs(10));
     let before = sim.bytes_sent();

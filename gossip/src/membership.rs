@@ -146,6 +146,16 @@ struct Relay {
     due: Duration,
 }
 
+/// Finding members whose view differs from ours although nothing has moved for a while: gossip passed one of us by,
+/// which a full exchange mends now and not when the next one is due anyway.
+#[derive(Clone, Copy, Debug)]
+struct Repair {
+    digest: u64,
+    since: Duration,
+    next: Duration,
+    tries: u32,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Leave {
     No,
@@ -179,6 +189,7 @@ pub struct Core {
     /// Highest bump that anybody ascribes to our address.
     rumoured_bump: u64,
     next_reap: Duration,
+    repair: Repair,
     timers: BTreeMap<(Duration, u64), Due>,
     timer_count: u64,
     outputs: VecDeque<Output>,
@@ -234,6 +245,7 @@ impl Core {
             informant: None,
             rumoured_bump: 0,
             next_reap: now,
+            repair: Repair { digest: 0, since: now, next: now, tries: 0 },
             timers: BTreeMap::new(),
             timer_count: 0,
             outputs: VecDeque::new(),
@@ -384,7 +396,8 @@ impl Core {
             self.schedule(now, timer, after);
         }
         for (to, bytes) in sends {
-            self.send(to.addr(), &Packet::Swim(&bytes));
+            let digest = self.roster.digest();
+            self.send(to.addr(), &Packet::Swim { digest, bytes: &bytes });
         }
     }
 
@@ -459,7 +472,7 @@ fn foca_config(timing: &Timing, transmissions: u8, longest_memory: Duration) -> 
         // Never armed as such: see the head of this file.
         suspect_to_down_after: timing.probe_interval,
         remove_down_after: Some(longest_memory),
-        max_packet_size: at_least_one(CONTENT_BYTES_MAX - 1),
+        max_packet_size: at_least_one(CONTENT_BYTES_MAX - 9),
         notify_down_members: true,
         periodic_announce: None,
         periodic_announce_to_down_members: Some(PeriodicParams {

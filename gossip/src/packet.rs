@@ -9,8 +9,8 @@ use foca::Incarnation;
 /// What a packet carries once it is opened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Packet<'a> {
-    /// A message of foca, with broadcasts.
-    Swim(&'a [u8]),
+    /// A message of foca, with broadcasts, and the sender's digest of who is alive.
+    Swim { digest: u64, bytes: &'a [u8] },
     /// Asks for the records of members that were heard of.
     Ask { src: NodeId, wanted: Vec<NodeId> },
     /// Records.
@@ -31,8 +31,9 @@ pub(crate) const WANTED_MAX: usize = 40;
 impl<'a> Packet<'a> {
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Swim(bytes) => {
+            Self::Swim { digest, bytes } => {
                 out.push(0);
+                out.extend(digest.to_be_bytes());
                 out.extend_from_slice(bytes);
             }
             Self::Ask { src, wanted } => {
@@ -78,7 +79,7 @@ impl<'a> Packet<'a> {
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, WireError> {
         let mut r = Reader::new(bytes);
         let packet = match r.u8()? {
-            0 => return Ok(Self::Swim(r.rest())),
+            0 => return Ok(Self::Swim { digest: r.u64()?, bytes: r.rest() }),
             1 => {
                 let src = r.node()?;
                 let n = usize::from(r.u8()?);

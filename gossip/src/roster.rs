@@ -35,9 +35,22 @@ pub(crate) struct Node {
     pub(crate) forced: Option<u32>,
     /// When it went up or down.
     pub(crate) since: Duration,
+    /// Its share of the digest.
+    share: u64,
 }
 
 impl Node {
+    /// Two members that count the same runs alive, with the same records, have the same sum of shares.
+    fn current_share(&self) -> u64 {
+        if !self.active {
+            return 0;
+        }
+        let version = self.meta.as_ref().filter(|m| m.id == self.id).map_or(0, |m| m.version);
+        let mut bytes = Vec::with_capacity(40);
+        crate::wire::put_node(&mut bytes, &self.id);
+        crate::seal::fnv64(&[&bytes, &version.to_be_bytes()])
+    }
+
     fn status(&self) -> MemberStatus {
         let leaving =
             self.forced.is_some() || self.meta.as_ref().is_some_and(|m| m.leaving && m.id == self.id);
@@ -85,6 +98,7 @@ pub(crate) struct Roster {
     conflicts: BTreeSet<(Str, NodeId)>,
     own_name: Str,
     version: u64,
+    digest: u64,
     pub(crate) told: Vec<Told>,
 }
 
@@ -96,6 +110,10 @@ impl Roster {
     /// Grows with each outward change.
     pub(crate) fn version(&self) -> u64 {
         self.version
+    }
+    /// A hash over who is alive in which run with which record, whatever the order in which that was learned.
+    pub(crate) fn digest(&self) -> u64 {
+        self.digest
     }
     pub(crate) fn node(&self, addr: &AddrKey) -> Option<&Node> {
         self.nodes.get(addr)
@@ -130,6 +148,7 @@ impl Roster {
             left: false,
             forced: None,
             since: now,
+            share: 0,
         });
         if node.id != id {
             Self::replace(node, id);
@@ -197,6 +216,7 @@ impl Roster {
             left,
             forced: None,
             since,
+            share: 0,
         });
         self.settle(&id.key(), now);
     }
@@ -311,7 +331,10 @@ impl Roster {
 
     /// Brings the member by name in line with what is known of the address.
     fn settle(&mut self, addr: &AddrKey, now: Duration) {
-        let Some(node) = self.nodes.get(addr) else { return };
+        let Some(node) = self.nodes.get_mut(addr) else { return };
+        self.digest = self.digest.wrapping_sub(node.share);
+        node.share = node.current_share();
+        self.digest = self.digest.wrapping_add(node.share);
         let Some(meta) = node.meta.clone() else { return };
         let (id, status, since) = (node.id, node.status(), node.since);
         let living = |s: MemberStatus| matches!(s, MemberStatus::Alive | MemberStatus::Leaving);

@@ -44,6 +44,7 @@ impl<'a> Reader<'a> {
     number!(u8, u8);
     number!(u16, u16);
     number!(u32, u32);
+    number!(u64, u64);
 
     pub(crate) fn bytes(&mut self, n: usize) -> Result<&'a [u8], WireError> {
         let (head, rest) = self.0.split_at_checked(n).ok_or(WireError::Truncated)?;

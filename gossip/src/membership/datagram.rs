@@ -32,8 +32,11 @@ impl Core {
             }
         };
         match packet {
-            Packet::Swim(bytes) => match SwimPacket::parse(bytes) {
-                Ok(swim) => self.handle_swim(now, &swim),
+            Packet::Swim { digest, bytes } => match SwimPacket::parse(bytes) {
+                Ok(swim) => {
+                    self.handle_swim(now, &swim);
+                    self.compare(now, swim.header.src, digest);
+                }
                 Err(error) => {
                     self.counters.dropped_malformed += 1;
                     tracing::trace!(%from, %error, "packet dropped");
@@ -105,6 +108,27 @@ impl Core {
         }
         self.informant = None;
         self.outrun_rumours(now);
+    }
+
+    /// Compares views with a member that we just heard from.
+    fn compare(&mut self, now: Duration, src: NodeId, digest: u64) {
+        let ours = self.roster.digest();
+        if ours != self.repair.digest {
+            self.repair = super::Repair { digest: ours, since: now, next: now, tries: 0 };
+        }
+        // News needs a moment to get around, so only a view that has settled is worth comparing.
+        let settled = now.saturating_sub(self.repair.since) >= self.timing.gossip_interval * 5;
+        if digest != ours
+            && settled
+            && now >= self.repair.next
+            && self.leave == Leave::No
+            && self.roster.run(&src).is_some_and(|n| n.active)
+        {
+            let wait = self.timing.gossip_interval * 5 * (1 << self.repair.tries.min(6));
+            self.repair.tries += 1;
+            self.repair.next = now + wait / 2 + self.jitter(wait);
+            self.output(super::Output::Sync { to: src.addr() });
+        }
     }
 
     /// Whether an update could change anything in foca. In doubt it does.
