@@ -62,7 +62,9 @@ async fn request(
         let target = if c.disable_redirects { None } else { redirect(&response, &uri)? };
         let Some(target) = target else {
             let reason = reason(&response);
-            let body = tail(response.into_body(), limit).await.map_err(|e| failed(&method, &uri, e))?;
+            // The parts hold the connection: they stay until the body is read.
+            let (_connection, body) = response.into_parts();
+            let body = tail(body, limit).await.map_err(|e| failed(&method, &uri, e))?;
             return Ok((status, reason, body));
         };
         if !matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT)

@@ -39,6 +39,8 @@ async fn http_statuses_and_texts() {
     assert!(run(&http(p, "/loop")).await.1.ends_with("stopped after 10 redirects"));
     let found = Prober::new(&config()).probe(ProbeKind::Http, &http(p, "/long"), 4).await;
     assert!(found.output.ends_with("Output: 6789"), "{found:?}");
+    let found = Prober::new(&config()).probe(ProbeKind::Http, &http(p, "/large"), 5).await;
+    assert!(found.output.ends_with("Output: xxend"), "{found:?}");
 }
 
 #[tokio::test]
@@ -69,7 +71,10 @@ async fn http_requests_are_as_defined() {
 
 #[tokio::test]
 async fn http_failures_are_texts() {
-    let closed = { servers::web().await.port };
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
     assert_eq!(
         run(&http(closed, "/")).await,
         (

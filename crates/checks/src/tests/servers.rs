@@ -45,6 +45,7 @@ pub(crate) async fn web() -> Target {
                 "/moved" => response.status(302).header("location", "/ok").body(Full::default()),
                 "/loop" => response.status(302).header("location", "loop").body(Full::default()),
                 "/long" => response.body(Full::new(Bytes::from("0123456789"))),
+                "/large" => response.body(Full::new(Bytes::from("x".repeat(4 << 20) + "end"))),
                 "/echo" => response.body(Full::new(Bytes::from(format!(
                     "{} {} {} {} {} {}",
                     parts.method,
