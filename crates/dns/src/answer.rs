@@ -211,7 +211,7 @@ fn node_answer<'a>(
         match ctx.chased {
             None => hosts.push(host.clone()),
             Some(found) => {
-                draft.answers.extend(found.get(host).into_iter().flatten().map(|r| r.borrow(None)))
+                draft.answers.extend(found.get(host).into_iter().flatten().map(|r| r.borrow(None)));
             }
         }
     }

@@ -44,7 +44,7 @@ pub(crate) fn answer<'a>(
         rtype::SRV => return srv(request, view, ctx, limits, draft, hosts),
         rtype::A => addresses(&view.v4, Data::A as fn(Ipv4Addr) -> Data<'a>, view.ttl, ctx, limits, draft),
         rtype::AAAA => {
-            addresses(&view.v6, Data::Aaaa as fn(Ipv6Addr) -> Data<'a>, view.ttl, ctx, limits, draft)
+            addresses(&view.v6, Data::Aaaa as fn(Ipv6Addr) -> Data<'a>, view.ttl, ctx, limits, draft);
         }
         rtype::ANY | rtype::TXT => addresses(&view.any, Data::address, view.ttl, ctx, limits, draft),
         _ => {}
