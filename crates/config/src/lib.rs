@@ -19,7 +19,9 @@ pub mod node_id;
 pub mod schema;
 pub mod settings;
 pub mod sockaddr;
+pub mod startup;
 pub mod text;
+pub mod watch;
 
 pub use build::{Built, ConfigError, Env, Sources, build, parse_service_file};
 pub use debug::debug_config;

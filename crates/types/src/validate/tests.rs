@@ -74,7 +74,7 @@ fn upstream_rules() {
          \"127.0.0.1:1\" is specified twice\n\n"
     );
     let dup = proxy(ServiceProxy { upstreams: vec![u("a", 1), u("a", 2)], ..Default::default() });
-    assert!(text(&dup).contains("upstreams cannot contain duplicates of [type=service, name=a]"));
+    assert!(text(&dup).contains("upstreams cannot contain duplicates of [type=\"service\", name=\"a\", partition=\"\", namespace=\"\", peer=\"\", datacenter=\"\"]"));
 }
 
 #[test]

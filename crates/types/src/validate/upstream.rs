@@ -2,7 +2,7 @@
 
 use super::Violation;
 use crate::{names::Str, record::Upstream};
-use std::{collections::BTreeSet, fmt::Write as _};
+use std::collections::BTreeSet;
 
 /// Each upstream alone, then duplicates among them; broken rules are appended to `out`.
 pub fn upstreams(list: &[Upstream], out: &mut Vec<Violation>) {
@@ -57,20 +57,14 @@ fn bind(u: &Upstream) -> Str {
 
 fn destination(u: &Upstream) -> Str {
     let kind = if u.destination_type.is_empty() { "service" } else { u.destination_type.as_str() };
-    let mut out = format!("[type={kind}, name={}", u.destination_name);
-    for (label, value) in [
-        ("partition", &u.destination_partition),
-        ("namespace", &u.destination_namespace),
-        ("peer", &u.destination_peer),
-        ("datacenter", &u.datacenter),
-    ] {
-        if !value.is_empty() {
-            // Writing to a String cannot fail.
-            let _ = write!(out, ", {label}={value}");
-        }
-    }
-    out.push(']');
-    Str::from(out)
+    Str::from(format!(
+        "[type={kind:?}, name={:?}, partition={:?}, namespace={:?}, peer={:?}, datacenter={:?}]",
+        u.destination_name.as_str(),
+        u.destination_partition.as_str(),
+        u.destination_namespace.as_str(),
+        u.destination_peer.as_str(),
+        u.datacenter.as_str(),
+    ))
 }
 
 /// The mode of a unix socket: octal digits, or `""`.
