@@ -23,8 +23,8 @@ pub enum Json {
     Bool(bool),
     Number(Number),
     String(String),
-    Array(Vec<Json>),
-    Object(Vec<(String, Json)>),
+    Array(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 impl Json {

@@ -73,9 +73,7 @@ mod tests {
         assert_eq!(s(r#"{"consul":[]}"#), "{\n    \"consul\": []\n}\n");
         assert_eq!(
             s(r#"{"a":{"b":"x:\"{,","c":[1,{}]}}"#),
-            concat!(
-                "{\n    \"a\": {\n        \"b\": \"x:\\\"{,\",\n        \"c\": [\n            1,\n            {}\n        ]\n    }\n}\n"
-            )
+            "{\n    \"a\": {\n        \"b\": \"x:\\\"{,\",\n        \"c\": [\n            1,\n            {}\n        ]\n    }\n}\n"
         );
         assert_eq!(s("true"), "true\n");
     }

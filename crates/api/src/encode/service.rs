@@ -34,7 +34,7 @@ fn instance(out: &mut Vec<u8>, s: &NodeService, no_tags: NoTags) {
     match &s.tags {
         Some(t) => strings(o.value(key!("Tags")), t),
         None => {
-            o.value(key!("Tags")).extend_from_slice(if no_tags == NoTags::Null { b"null" } else { b"[]" })
+            o.value(key!("Tags")).extend_from_slice(if no_tags == NoTags::Null { b"null" } else { b"[]" });
         }
     }
     o.str(key!("Address"), &s.address);

@@ -1,5 +1,5 @@
 //! A real server over mocks of its ports, and a client of raw bytes.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
 mod agent;
 
