@@ -21,9 +21,9 @@ use std::{future::Future, sync::Arc, time::Duration};
 /// Bytes of a snapshot in one request.
 const CHUNK_BYTES: usize = 512 << 10;
 /// Limit for a part of a snapshot.
-const CHUNK_LIMIT: Duration = Duration::from_secs(10);
-/// Limit for the last part: the receiver checks and restores it before it answers.
-const INSTALL_LIMIT: Duration = Duration::from_secs(300);
+const CHUNK_LIMIT: Duration = Duration::from_secs(5);
+/// How often the receiver is asked whether it has installed what it got.
+const INSTALL_POLL: Duration = Duration::from_millis(100);
 /// Limit for entries: the receiver's disk may be slow, and giving up means sending them again.
 const APPEND_LIMIT: Duration = Duration::from_secs(2);
 
@@ -167,7 +167,6 @@ impl Client {
         let mut offset = 0;
         loop {
             let bytes = file.bytes_at(offset, CHUNK_BYTES).map_err(|e| NetworkError::<C>::new(&e))?;
-            let last = offset + bytes.len() as u64 >= file.len;
             let chunk = Chunk {
                 vote,
                 meta: snapshot.meta.clone(),
@@ -175,11 +174,15 @@ impl Client {
                 total: file.len,
                 bytes: Bytes::from(bytes),
             };
-            let limit = if last { INSTALL_LIMIT } else { CHUNK_LIMIT };
-            match self.call(RPCTypes::InstallSnapshot, Request::Chunk(chunk), limit).await? {
+            match self.call(RPCTypes::InstallSnapshot, Request::Chunk(chunk), CHUNK_LIMIT).await? {
                 Response::Snapshot(r) => return Ok(r),
                 // The receiver says where to go on: at the next part, or from the start if it lost what it had.
-                Response::ChunkNext(next) if next <= file.len => offset = next,
+                Response::ChunkNext(next) if next < file.len => offset = next,
+                // It has everything and is busy installing.
+                Response::ChunkNext(next) if next == file.len => {
+                    offset = next;
+                    tokio::time::sleep(INSTALL_POLL).await;
+                }
                 _ => return Err(unexpected().into()),
             }
         }

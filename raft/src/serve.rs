@@ -3,21 +3,34 @@
 use crate::{
     ServerId,
     handle::Shared,
-    kinds::Vote,
+    kinds::{C, Vote},
     snapshot::Incoming,
     wire::{Chunk, Envelope, Request, Response},
 };
 use openraft::{
     async_runtime::watch::WatchReceiver, raft::SnapshotResponse, storage::Snapshot, vote::RaftVote,
 };
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
-/// A snapshot that is being received. One at a time: a newer sender replaces an older one.
+/// A snapshot that is being received or installed. One at a time: a newer sender replaces an older one.
 pub struct Receiving {
     from: ServerId,
     vote: Vote,
     index: u64,
-    incoming: Incoming,
+    stage: Stage,
+}
+
+enum Stage {
+    Incoming(Incoming),
+    /// All bytes are here; the sender asks again until it is done.
+    Installing,
+    Done(SnapshotResponse<C>),
+}
+
+impl Receiving {
+    fn is(&self, from: ServerId, vote: &Vote, index: u64) -> bool {
+        self.from == from && self.vote == *vote && self.index == index
+    }
 }
 
 impl Shared {
@@ -57,7 +70,7 @@ impl Shared {
         }
     }
 
-    async fn chunk(&self, from: ServerId, chunk: Chunk) -> std::io::Result<Response> {
+    async fn chunk(self: &Arc<Self>, from: ServerId, chunk: Chunk) -> io::Result<Response> {
         let mine = self.raft.metrics().borrow_watched().vote;
         if RaftVote::partial_cmp(&chunk.vote, &mine) == Some(std::cmp::Ordering::Less) {
             return Ok(Response::Snapshot(SnapshotResponse::new(mine)));
@@ -65,41 +78,67 @@ impl Shared {
         self.heard_from(from);
         let mut slot = self.receiving.lock().await;
         let index = crate::kinds::index(chunk.meta.last_log_id.as_ref());
-        if !slot.as_ref().is_some_and(|r| r.from == from && r.vote == chunk.vote && r.index == index) {
-            if let Some(old) = slot.take() {
-                self.snapshots.discard(&old.incoming);
+        let mut receiving = match slot.take() {
+            Some(same) if same.is(from, &chunk.vote, index) => same,
+            other => {
+                if let Some(Receiving { stage: Stage::Incoming(old), .. }) = other {
+                    self.snapshots.discard(&old);
+                }
+                let incoming = self.snapshots.receive(&format!("{from}-{index:016x}"))?;
+                Receiving { from, vote: chunk.vote, index, stage: Stage::Incoming(incoming) }
             }
-            let incoming = self.snapshots.receive(&format!("{from}-{index:016x}"))?;
-            *slot = Some(Receiving { from, vote: chunk.vote, index, incoming });
-        }
-        let Some(receiving) = slot.as_mut() else { return Ok(Response::Failed("no snapshot".into())) };
-        if receiving.incoming.len() != chunk.offset {
-            return Ok(Response::ChunkNext(receiving.incoming.len()));
-        }
-        if let Err(e) = receiving.incoming.push(&chunk.bytes) {
-            if let Some(old) = slot.take() {
-                self.snapshots.discard(&old.incoming);
+        };
+        let (stage, response) = match receiving.stage {
+            Stage::Incoming(mut incoming) => {
+                if incoming.len() == chunk.offset
+                    && let Err(e) = incoming.push(&chunk.bytes)
+                {
+                    self.snapshots.discard(&incoming);
+                    return Err(e);
+                }
+                let have = incoming.len();
+                if have < chunk.total {
+                    (Stage::Incoming(incoming), Response::ChunkNext(have))
+                } else {
+                    // In a task: that an answer is lost must not make the leader wait for as long as this may take.
+                    let owner = self.clone();
+                    let vote = chunk.vote;
+                    self.tasks.spawn("raft-install", async move {
+                        owner.install(from, vote, index, incoming).await
+                    });
+                    (Stage::Installing, Response::ChunkNext(chunk.total))
+                }
             }
-            return Err(e);
-        }
-        let have = receiving.incoming.len();
-        if have < chunk.total {
-            return Ok(Response::ChunkNext(have));
-        }
-        let Some(Receiving { incoming, .. }) = slot.take() else {
-            return Ok(Response::Failed("no snapshot".into()));
+            Stage::Installing => (Stage::Installing, Response::ChunkNext(chunk.total)),
+            Stage::Done(response) => (Stage::Done(response.clone()), Response::Snapshot(response)),
         };
-        let snapshots = self.snapshots.clone();
-        let accept = move || snapshots.accept(incoming);
-        let (meta, file) = if self.inline {
-            accept()?
-        } else {
-            tokio::task::spawn_blocking(accept).await.map_err(std::io::Error::other)??
+        receiving.stage = stage;
+        *slot = Some(receiving);
+        Ok(response)
+    }
+
+    async fn install(&self, from: ServerId, vote: Vote, index: u64, incoming: Incoming) {
+        let result = async {
+            let snapshots = self.snapshots.clone();
+            let accept = move || snapshots.accept(incoming);
+            let (meta, file) = if self.inline {
+                accept()?
+            } else {
+                tokio::task::spawn_blocking(accept).await.map_err(io::Error::other)??
+            };
+            let snapshot = Snapshot { meta, snapshot: file };
+            self.raft.install_full_snapshot(vote, snapshot).await.map_err(io::Error::other)
         };
-        drop(slot);
-        let snapshot = Snapshot { meta, snapshot: file };
-        let response =
-            self.raft.install_full_snapshot(chunk.vote, snapshot).await.map_err(std::io::Error::other)?;
-        Ok(Response::Snapshot(response))
+        let result = result.await;
+        let mut slot = self.receiving.lock().await;
+        if slot.as_ref().is_some_and(|r| r.is(from, &vote, index)) {
+            *slot = match result {
+                Ok(response) => Some(Receiving { from, vote, index, stage: Stage::Done(response) }),
+                Err(e) => {
+                    tracing::error!(error = %e, "a snapshot from the leader could not be installed");
+                    None
+                }
+            };
+        }
     }
 }
