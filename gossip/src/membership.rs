@@ -253,7 +253,7 @@ impl Core {
             rng: own_rng,
         };
         core.roster.up(id, now);
-        core.roster.learn(core.meta.clone(), now);
+        core.roster.learn(core.meta.clone());
         core.arm(now + core.timing.gossip_interval, Due::Tick);
         let first_sync = core.jitter(core.timing.push_pull_interval);
         core.arm(now + first_sync, Due::Sync);
@@ -447,16 +447,16 @@ impl Core {
         self.roster.renamed(id, now);
         self.roster.up(id, now);
         // The tags fitted before, and an identity of the same address has the same size.
-        let _ = self.publish(now, self.tags.clone(), self.leave != Leave::No);
+        let _ = self.publish(self.tags.clone(), self.leave != Leave::No);
     }
 
     /// Makes a new version of our record known. Nothing changes when the tags do not fit.
-    fn publish(&mut self, now: Duration, tags: BTreeMap<Str, Str>, leaving: bool) -> Result<(), String> {
+    fn publish(&mut self, tags: BTreeMap<Str, Str>, leaving: bool) -> Result<(), String> {
         let meta = Meta::new(self.id(), self.meta.version + 1, leaving, self.meta.name.clone(), &tags)?;
         self.meta = meta.clone();
         self.tags = tags;
         self.broadcast(&Item::Meta(meta.encoded()));
-        self.roster.learn(meta, now);
+        self.roster.learn(meta);
         self.tell();
         Ok(())
     }

@@ -158,7 +158,7 @@ impl Roster {
             node.left = false;
             node.since = now;
         }
-        self.settle(&id.key(), now);
+        self.settle(&id.key());
     }
 
     /// foca replaced `old` by `new` at the same address; whether it is up does not change by this.
@@ -177,7 +177,7 @@ impl Roster {
                 self.version += 1;
             }
             Self::replace(node, new);
-            self.settle(&new.key(), now);
+            self.settle(&new.key());
         }
     }
 
@@ -199,12 +199,12 @@ impl Roster {
         node.left = node.status() == MemberStatus::Leaving;
         node.active = false;
         node.since = now;
-        self.settle(&id.key(), now);
+        self.settle(&id.key());
         true
     }
 
     /// Another member tells of one that is gone and that we did not know.
-    pub(crate) fn gone(&mut self, id: NodeId, left: bool, since: Duration, now: Duration) {
+    pub(crate) fn gone(&mut self, id: NodeId, left: bool, since: Duration) {
         if self.nodes.len() >= NODES_MAX {
             return;
         }
@@ -218,14 +218,14 @@ impl Roster {
             since,
             share: 0,
         });
-        self.settle(&id.key(), now);
+        self.settle(&id.key());
     }
 
     /// A gone member is known elsewhere to have left on its own.
-    pub(crate) fn mark_left(&mut self, id: &NodeId, now: Duration) {
+    pub(crate) fn mark_left(&mut self, id: &NodeId) {
         if let Some(node) = self.nodes.get_mut(&id.key()).filter(|n| n.id == *id && !n.active && !n.left) {
             node.left = true;
-            self.settle(&id.key(), now);
+            self.settle(&id.key());
         }
     }
 
@@ -237,7 +237,7 @@ impl Roster {
     }
 
     /// Takes a record if it says more than what is known. Answers whether it did.
-    pub(crate) fn learn(&mut self, meta: Meta, now: Duration) -> bool {
+    pub(crate) fn learn(&mut self, meta: Meta) -> bool {
         let addr = meta.id.key();
         let Some(node) = self.nodes.get_mut(&addr) else { return false };
         if meta.id != node.id || node.meta.as_ref().is_some_and(|old| !meta.newer_than(old)) {
@@ -258,7 +258,7 @@ impl Roster {
             self.told.push(Told::Event(MemberEvent::Reap(record.member())));
             self.version += 1;
         }
-        self.settle(&addr, now);
+        self.settle(&addr);
         true
     }
 
@@ -268,7 +268,7 @@ impl Roster {
     }
 
     /// An operator forces `target` out. Answers whether that was news.
-    pub(crate) fn force(&mut self, target: &NodeId, version: u32, now: Duration) -> bool {
+    pub(crate) fn force(&mut self, target: &NodeId, version: u32) -> bool {
         let Some(node) = self.nodes.get_mut(&target.key()).filter(|n| n.id == *target) else { return false };
         if node.forced.is_some() || node.left || node.meta.as_ref().is_some_and(|m| m.version > version) {
             return false;
@@ -278,7 +278,7 @@ impl Roster {
         } else {
             node.left = true;
         }
-        self.settle(&target.key(), now);
+        self.settle(&target.key());
         true
     }
 
@@ -330,7 +330,7 @@ impl Roster {
     }
 
     /// Brings the member by name in line with what is known of the address.
-    fn settle(&mut self, addr: &AddrKey, now: Duration) {
+    fn settle(&mut self, addr: &AddrKey) {
         let Some(node) = self.nodes.get_mut(addr) else { return };
         self.digest = self.digest.wrapping_sub(node.share);
         node.share = node.current_share();
@@ -392,7 +392,7 @@ impl Roster {
                 self.conflicts.iter().filter(|(n, _)| *n == name).map(|(_, id)| id.key()).collect();
             self.conflicts.retain(|(n, _)| *n != name);
             for rival in rivals {
-                self.settle(&rival, now);
+                self.settle(&rival);
             }
         }
     }

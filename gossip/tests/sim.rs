@@ -142,10 +142,9 @@ fn tags_reach_everybody_under_churn() {
         let new = sim.start();
         sim.join(new, i % 100);
     }
-    let now = sim.now;
     let mut tags = sim.cores[50].local_member().tags;
     tags.insert("colour".into(), "blue".into());
-    sim.cores[50].set_tags(now, tags).unwrap();
+    sim.cores[50].set_tags(tags).unwrap();
     sim.drain(50);
     let seen = sim
         .run_until(MINUTE, |s| s.cores.iter().all(|c| c.members().iter().any(|m| m.tag("colour") == "blue")))

@@ -174,7 +174,7 @@ impl GossipHandle {
         if self.driver.shutdown().is_triggered() {
             return Err(SetTagsError::Shutdown);
         }
-        self.driver.with_core(|core, now| core.set_tags(now, tags)).map_err(SetTagsError::TooLarge)
+        self.driver.with_core(|core, _| core.set_tags(tags)).map_err(SetTagsError::TooLarge)
     }
     /// Asks every living member to do `op` with its keyring. `local_only` asks this one alone.
     ///

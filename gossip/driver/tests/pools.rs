@@ -23,7 +23,7 @@ struct Agent {
 
 impl Agent {
     async fn try_start(name: &str, tweak: impl FnOnce(&mut DriverConfig)) -> Result<Self, StartError> {
-        let mut config = DriverConfig::new(Pool::Lan, name, "127.0.0.1:0".parse().unwrap());
+        let mut config = DriverConfig::new(Pool::Lan, name, SocketAddr::from(([127, 0, 0, 1], 0)));
         config.timing = Timing::dev();
         config.label = "dc1".into();
         config.tags.insert("role".into(), "node".into());
@@ -76,7 +76,7 @@ impl Agent {
 }
 
 fn key(n: u8) -> Key {
-    Key::from_bytes(&[n; 32]).unwrap()
+    Key::from_bytes(&[n; 32]).expect("32 bytes")
 }
 
 fn with_key(n: u8) -> impl FnOnce(&mut DriverConfig) {

@@ -11,11 +11,11 @@ impl Core {
     ///
     /// # Errors
     /// What is too large, in words for the operator; the old tags stay.
-    pub fn set_tags(&mut self, now: Duration, tags: BTreeMap<Str, Str>) -> Result<(), String> {
+    pub fn set_tags(&mut self, tags: BTreeMap<Str, Str>) -> Result<(), String> {
         if tags == self.tags {
             return Ok(());
         }
-        self.publish(now, tags, self.leave != Leave::No)
+        self.publish(tags, self.leave != Leave::No)
     }
 
     /// Starts to leave; [`Output::Left`] says when that has spread. Asking again changes nothing.
@@ -25,7 +25,7 @@ impl Core {
         }
         self.leave = Leave::Announcing { until: now + self.timing.leave_propagate };
         // The same tags fitted before.
-        let _ = self.publish(now, self.tags.clone(), true);
+        let _ = self.publish(self.tags.clone(), true);
         self.with_foca(now, |foca, sink| foca.broadcast(sink));
     }
 
@@ -71,7 +71,7 @@ impl Core {
 
     /// Answers whether that was news.
     pub(super) fn force(&mut self, now: Duration, target: &NodeId, version: u32, prune: bool) -> bool {
-        let mut news = self.roster.force(target, version, now);
+        let mut news = self.roster.force(target, version);
         if prune {
             let name = self
                 .roster

@@ -45,7 +45,7 @@ impl Core {
             Packet::Ask { src, wanted } => self.answer_ask(src, &wanted),
             Packet::Tell { records } => {
                 for record in records {
-                    self.learn(now, record);
+                    self.learn(record);
                 }
             }
             Packet::Poke { src, dst, incarnation } => {
@@ -180,7 +180,7 @@ impl Core {
     fn handle_item(&mut self, now: Duration, raw: &[u8], item: &Item<'_>) {
         match *item {
             Item::Meta(record) => {
-                if self.learn(now, record) {
+                if self.learn(record) {
                     self.pass_on(raw);
                 }
             }
@@ -202,7 +202,7 @@ impl Core {
                     // Whoever says so is wrong; a newer record takes the mark off again.
                     if self.leave == Leave::No && version >= self.meta.version {
                         // The tags fitted before.
-                        let _ = self.publish(now, self.tags.clone(), false);
+                        let _ = self.publish(self.tags.clone(), false);
                     }
                 } else if self.force(now, &target, version, prune) {
                     self.pass_on(raw);
@@ -220,7 +220,7 @@ impl Core {
     }
 
     /// Takes a record. Answers whether it was news.
-    pub(super) fn learn(&mut self, now: Duration, record: &[u8]) -> bool {
+    pub(super) fn learn(&mut self, record: &[u8]) -> bool {
         let Ok(meta) = Meta::decode(record) else {
             self.counters.dropped_malformed += 1;
             return false;
@@ -230,7 +230,7 @@ impl Core {
             return false;
         }
         let id = meta.id;
-        let news = self.roster.learn(meta, now);
+        let news = self.roster.learn(meta);
         if news {
             self.wants.remove(&id);
         }

@@ -211,10 +211,10 @@ impl Core {
                 SyncState::Alive => updates.push(Member::new(e.id, e.incarnation, State::Alive)),
                 SyncState::Suspect => updates.push(Member::new(e.id, e.incarnation, State::Suspect)),
                 SyncState::Left if same && active => {
-                    self.roster.force(&e.id, u32::MAX, now);
+                    self.roster.force(&e.id, u32::MAX);
                     updates.push(Member::new(e.id, e.incarnation, State::Down));
                 }
-                SyncState::Left if same => self.roster.mark_left(&e.id, now),
+                SyncState::Left if same => self.roster.mark_left(&e.id),
                 // One side's word is a suspicion, not a death.
                 SyncState::Failed if same && active => {
                     updates.push(Member::new(e.id, e.incarnation.max(here), State::Suspect));
@@ -235,10 +235,10 @@ impl Core {
         self.apply(now, quiet, false);
         for e in unknown {
             let since = now.saturating_sub(Duration::from_secs(u64::from(e.ago_s)));
-            self.roster.gone(e.id, e.state == SyncState::Left, since, now);
+            self.roster.gone(e.id, e.state == SyncState::Left, since);
         }
         for e in entries.iter().filter(|e| !e.record.is_empty()) {
-            self.learn(now, e.record);
+            self.learn(e.record);
         }
         for id in dead {
             self.send(id.addr(), &Packet::Dead { dst: id });
