@@ -104,7 +104,7 @@ impl Shared {
                     let owner = self.clone();
                     let vote = chunk.vote;
                     self.tasks.spawn("raft-install", async move {
-                        owner.install(from, vote, index, incoming).await
+                        owner.install(from, vote, index, incoming).await;
                     });
                     (Stage::Installing, Response::ChunkNext(chunk.total))
                 }

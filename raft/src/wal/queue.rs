@@ -58,7 +58,7 @@ impl Queue {
 
 enum Way {
     Queue(Arc<Queue>),
-    Inline(Mutex<Writer>),
+    Inline(Box<Mutex<Writer>>),
 }
 
 /// The log's way to the disk. Operations take effect in the order of the calls.
@@ -92,7 +92,7 @@ impl Wal {
         let wanted = Wanted::default();
         let writer = Writer::new(segments.clone(), found, wanted.clone(), placed);
         let way = match driver {
-            Driver::Inline => Way::Inline(Mutex::new(writer)),
+            Driver::Inline => Way::Inline(Box::new(Mutex::new(writer))),
             Driver::Thread => {
                 let queue = Arc::new(Queue::default());
                 let (for_thread, segments) = (queue.clone(), segments.clone());

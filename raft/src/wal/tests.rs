@@ -91,7 +91,7 @@ fn positions(found: &Recovered) -> Vec<(u64, u64)> {
 }
 
 fn last_segment(files: &MemFiles) -> PathBuf {
-    files.paths().into_iter().filter(|p| p.extension().is_some_and(|e| e == "wal")).next_back().unwrap()
+    files.paths().into_iter().rfind(|p| p.extension().is_some_and(|e| e == "wal")).unwrap()
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_flipped_bit_before_the_last_write_is_refused_with_its_place() {
                 Err(e) => panic!("{e}"),
                 // Unused bytes of the header, and padding, carry nothing.
                 Ok((_, found)) => {
-                    assert!(positions(&found).len() == 7, "bit {bit} of byte {at} was overlooked")
+                    assert!(positions(&found).len() == 7, "bit {bit} of byte {at} was overlooked");
                 }
             }
         }
