@@ -183,6 +183,14 @@ fn is_empty(v: &Value) -> bool {
     }
 }
 
+/// Whether a key is an older spelling.
+#[cfg(test)]
+pub(crate) fn is_old(path: &str) -> bool {
+    MOVED.iter().chain(APPENDED).chain(AFTER_MERGE).any(|(old, _)| *old == path)
+        || path.starts_with("raft_boltdb")
+        || matches!(path, "tls_prefer_server_cipher_suites" | "acl_enforce_version_8" | "non_voting_server")
+}
+
 /// What waits until all sources are merged: the new key wins if any source set it.
 pub fn rewrite_merged(s: &mut Settings) {
     for (old, new) in AFTER_MERGE {

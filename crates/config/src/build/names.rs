@@ -32,15 +32,13 @@ pub(super) fn node(r: &Reader<'_>, env: &Env<'_>) -> NodeSettings {
     let primary = r.text("primary_datacenter").to_lowercase();
     let written = r.text("node_name");
     let name = if written.is_empty() { env.host_name.trim() } else { written.trim() };
-    let locality = r
-        .is_set("locality")
-        .then(|| Locality { region: r.str("locality.region"), zone: r.str("locality.zone") });
+    let locality = Locality { region: r.str("locality.region"), zone: r.str("locality.zone") };
     NodeSettings {
         name: NodeName::new(name),
         id: r.str("node_id"),
         disable_host_id: r.bool("disable_host_node_id", true),
         meta: r.text_map("node_meta"),
-        locality,
+        locality: r.is_set("locality").then_some(locality),
         primary_datacenter: DatacenterName::from(if primary.is_empty() {
             datacenter.clone()
         } else {
