@@ -173,12 +173,15 @@ fn walk(s: &mut Settings, path: &mut String, fields: &[Field], warnings: &mut Ve
     }
 }
 
+/// Whether a value asks for nothing.
 fn is_empty(v: &Value) -> bool {
     match v {
         Value::Map(m) => m.0.values().all(is_empty),
         Value::List(l) => l.is_empty(),
         Value::Any(serde_json::Value::Object(o)) => o.is_empty(),
         Value::Bool(b) => !b,
+        // A port or limit that is off.
+        Value::Int(n) => *n <= 0,
         _ => false,
     }
 }
@@ -234,6 +237,19 @@ mod tests {
         let (s, _) = read("verify_incoming = true");
         assert_eq!(s.get("tls.defaults.verify_incoming"), Some(&Value::Bool(true)));
         assert_eq!(s.get("tls.grpc.verify_incoming"), Some(&Value::Bool(false)));
+    }
+
+    #[test]
+    fn keys_without_effect_exist() {
+        for path in schema::NO_EFFECT_YET {
+            let mut fields = schema::TOP;
+            for part in path.split('.') {
+                let field = schema::field(fields, part).unwrap_or_else(|| panic!("{path}"));
+                if let Kind::Stanza(inner) = field.kind {
+                    fields = inner;
+                }
+            }
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub enum Value {
     /// Text, also durations.
     Text(Str),
     /// List.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// Stanza (keys in canonical form) or map (keys as written).
     Map(Settings),
     /// Free-form part, one-element lists collapsed.

@@ -1,4 +1,5 @@
 //! Every file of `configs/` loads.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "the helpers of these tests fail by panicking too")]
 
 use config::{
     Built, Env, Sources, build,

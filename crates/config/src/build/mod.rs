@@ -153,11 +153,15 @@ fn merge_sources(sources: &Sources, warnings: &mut Vec<String>) -> Result<Settin
     if sources.flags.dev {
         merged.merge(dev_settings());
     }
-    merged.merge(sources.flags.before_files.clone());
+    let mut before_files = sources.flags.before_files.clone();
+    deprecated::rewrite(&mut before_files, warnings);
+    merged.merge(before_files);
     for file in &sources.files {
         merged.merge(read_source(&file.name, &file.text, file.format, warnings)?);
     }
-    merged.merge(sources.flags.after_files.clone());
+    let mut after_files = sources.flags.after_files.clone();
+    deprecated::rewrite(&mut after_files, warnings);
+    merged.merge(after_files);
     for (i, fragment) in sources.flags.fragments.iter().enumerate() {
         merged.merge(read_source(&format!("flags-{i}.hcl"), fragment, Format::Hcl, warnings)?);
     }

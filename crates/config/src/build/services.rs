@@ -31,13 +31,13 @@ impl<'a> Block<'a> {
     fn get(&self, path: &str) -> Option<&'a Value> {
         self.s.get(path)
     }
-    fn inner(&self, path: &str) -> Option<Block<'a>> {
+    fn inner(&self, path: &str) -> Option<Self> {
         match self.get(path) {
             Some(Value::Map(s)) => Some(Block { s, errors: self.errors }),
             _ => None,
         }
     }
-    fn list(&self, path: &str) -> Vec<Block<'a>> {
+    fn list(&self, path: &str) -> Vec<Self> {
         match self.get(path) {
             Some(Value::List(l)) => blocks(l, self.errors),
             _ => Vec::new(),
@@ -281,7 +281,7 @@ fn sidecar(b: &Block<'_>) -> ServiceDefinition {
 
 impl<'a> Block<'a> {
     /// The block under a key that may hold dots.
-    fn named(&self, key: &str) -> Option<Block<'a>> {
+    fn named(&self, key: &str) -> Option<Self> {
         match self.s.0.get(key) {
             Some(Value::Map(s)) => Some(Block { s, errors: self.errors }),
             _ => None,

@@ -56,8 +56,8 @@ impl<'a> Cursor<'a> {
             let rest = self.rest();
             if rest.starts_with('#') || rest.starts_with("//") {
                 self.take_while(|ch| ch != '\n');
-            } else if rest.starts_with("/*") {
-                let Some(end) = rest[2..].find("*/") else {
+            } else if let Some(inside) = rest.strip_prefix("/*") {
+                let Some(end) = inside.find("*/") else {
                     return Err(self.error("comment not terminated"));
                 };
                 self.advance(end + 4);
