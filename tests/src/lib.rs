@@ -1,5 +1,6 @@
 //! Whole-system tests.
 
+pub mod cluster;
 pub mod golden_cli;
 pub mod golden_config;
 pub mod process;
