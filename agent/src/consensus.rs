@@ -1,6 +1,7 @@
 //! Consensus plugged into the rest: the `raft` handle behind the ports that `rpc` and `leader` define, and the
 //! transport that carries raft's requests over the server port.
 
+use crate::metering::LogMeter;
 use bytes::Bytes;
 use leader::MembershipError;
 use parking_lot::Mutex;
@@ -89,6 +90,7 @@ pub struct RaftConsensus {
     own_id: u128,
     leadership: watch::Sender<Leadership>,
     addresses: Arc<Addresses>,
+    meter: LogMeter,
     promise: Mutex<Option<(Vec<u128>, Instant)>>,
 }
 
@@ -99,6 +101,7 @@ impl RaftConsensus {
         own_id: u128,
         addresses: Arc<Addresses>,
         pool: &Pool,
+        meter: LogMeter,
         tasks: &Tasks,
     ) -> Arc<Self> {
         let status = raft.status();
@@ -108,6 +111,7 @@ impl RaftConsensus {
             own_id,
             leadership,
             addresses: addresses.clone(),
+            meter,
             promise: Mutex::new(None),
         });
         let follow = this.clone();
@@ -187,7 +191,12 @@ fn admin(e: AdminError) -> RequestError {
 
 impl Consensus for RaftConsensus {
     fn propose(&self, command: Command) -> BoxFuture<'_, Result<(u64, CommandResponse), RequestError>> {
-        Box::pin(self.raft.propose(command))
+        Box::pin(async move {
+            let (begun, kind) = (Instant::now(), self.meter.kind(&command));
+            let answer = self.raft.propose(command).await?;
+            self.meter.committed(kind, begun.elapsed());
+            Ok(answer)
+        })
     }
     fn read_point_now(&self) -> Option<u64> {
         self.raft.read_point_now()

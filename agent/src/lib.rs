@@ -8,6 +8,7 @@ mod consensus;
 mod convert;
 mod data_dir;
 mod members;
+mod metering;
 mod ports;
 pub mod run;
 mod start;

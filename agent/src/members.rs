@@ -10,6 +10,7 @@ use raft::ServerId;
 use rpc::{Pool, ServerList};
 use runtime::Tasks;
 use std::{sync::Arc, time::Duration};
+use telemetry::Metrics;
 use tokio::sync::{mpsc, watch};
 use types::member::{MemberStatus, ServerInfo};
 
@@ -71,9 +72,10 @@ pub fn forward_events(
     gossip: &GossipHandle,
     to: mpsc::Sender<leader::MemberEvent>,
     pool: &'static str,
+    metrics: &Metrics,
     tasks: &Tasks,
 ) {
-    let (gossip, shutdown) = (gossip.clone(), tasks.shutdown().clone());
+    let (gossip, shutdown, metrics) = (gossip.clone(), tasks.shutdown().clone(), metrics.clone());
     tasks.spawn("member events", async move {
         let mut lost = false;
         loop {
@@ -83,6 +85,16 @@ pub fn forward_events(
             };
             let member = event.member();
             tracing::info!(pool, event = event.as_str(), member = %member.name, addr = %member.addr, "member changed");
+            let counter = match &event {
+                MemberEvent::Join(_) => Some("serf.member.join"),
+                MemberEvent::Update(_) => Some("serf.member.update"),
+                MemberEvent::Leave(_) => Some("serf.member.left"),
+                MemberEvent::Failed(_) => Some("serf.member.failed"),
+                MemberEvent::Reap(_) => None,
+            };
+            if let Some(name) = counter {
+                metrics.counter(name, &[]).incr();
+            }
             lost |= gossip.take_resync();
             if lost && to.try_send(leader::MemberEvent::Resync).is_ok() {
                 lost = false;

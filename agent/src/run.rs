@@ -47,13 +47,11 @@ pub fn agent_command(args: Vec<String>) -> i32 {
         }
     };
     let config = built.config;
-    let level = match config.log.level.parse::<Level>() {
-        Ok(level) => level,
-        Err(e) => {
-            say(&format!("==> {e}"), true);
-            return 1;
-        }
-    };
+    if let Err(text) = config::startup::log_level(&config.log.level) {
+        say(&format!("==> {text}"), true);
+        return 1;
+    }
+    let level = config.log.level.parse::<Level>().unwrap_or(Level::Info);
     let logs = match start_logs(&config, level) {
         Ok(logs) => logs,
         Err(e) => {
@@ -110,6 +108,10 @@ async fn run(
     logs: Logs,
     reloader: crate::start::Reloader,
 ) -> i32 {
+    if let Err(text) = config::startup::check(&config) {
+        tracing::error!("Error starting agent: error=\"{text}\"");
+        return 1;
+    }
     let pid_file = match PidFile::write(config.process.pid_file.clone()) {
         Ok(file) => file,
         Err(text) => {

@@ -5,7 +5,7 @@ use crate::{
     consensus::{Addresses, HubObserver, PoolTransport, RaftConsensus},
     convert,
     data_dir::{DataDir, DataDirError, host_node_id, node_id},
-    members,
+    members, metering,
 };
 use arc_swap::ArcSwap;
 use checks::{FileDefinitions, LocalState};
@@ -102,6 +102,7 @@ pub struct Agent {
     pub(crate) world: World,
     pub(crate) tasks: Tasks,
     pub(crate) metrics: Metrics,
+    pub(crate) api_times: metering::ApiTimes,
     pub(crate) lan: GossipHandle,
     pub(crate) server: Option<ServerParts>,
     pub(crate) service: Arc<Service>,
@@ -174,7 +175,8 @@ impl Agent {
                     tasks.clone(),
                 )
                 .await?;
-                Some(RaftConsensus::start(raft, server_id.0, addresses.clone(), &pool, &tasks))
+                let meter = metering::LogMeter::new(&metrics);
+                Some(RaftConsensus::start(raft, server_id.0, addresses.clone(), &pool, meter, &tasks))
             }
             false => None,
         };
@@ -229,7 +231,7 @@ impl Agent {
         };
         members::follow(&lan, &config, addresses, list, &tasks);
         let (hints, member_events) = mpsc::channel(MEMBER_HINTS);
-        members::forward_events(lan_events, &lan, hints, "LAN", &tasks);
+        members::forward_events(lan_events, &lan, hints, "LAN", &metrics, &tasks);
         if let Some(consensus) = &consensus {
             let members_of = lan.clone();
             Leader::start(
@@ -293,6 +295,7 @@ impl Agent {
             node_id,
             world: world.clone(),
             tasks: tasks.clone(),
+            api_times: metering::ApiTimes::new(&metrics),
             metrics,
             lan,
             server: consensus.map(|consensus| ServerParts { consensus, hub, wan }),
@@ -314,6 +317,7 @@ impl Agent {
         }
         // Set once, here.
         let _ = agent.http.set(http);
+        metering::start(&agent);
         agent.form_or_join(&config, pool, server_id).await;
         Ok(agent)
     }

@@ -1,6 +1,7 @@
 //! What `/v1/agent/self` shows of the running agent, and what `/v1/agent/host` says of the machine.
 
 use crate::Agent;
+use http_api::port::MembershipPort as _;
 use rpc::Consensus;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -24,12 +25,14 @@ impl Agent {
         let mut put = |name: &'static str, g: Group| {
             out.insert(Str::new_static(name), g);
         };
+        let checks = self.local.checks();
+        let of_kind = |kind: &str| checks.values().filter(|c| *c.kind == *kind).count().to_string();
         put(
             "agent",
             group([
-                ("check_monitors", "0".to_owned()),
-                ("check_ttls", "0".to_owned()),
-                ("checks", self.local.checks().len().to_string()),
+                ("check_monitors", of_kind("script")),
+                ("check_ttls", of_kind("ttl")),
+                ("checks", checks.len().to_string()),
                 ("services", self.local.services().len().to_string()),
             ]),
         );
@@ -72,7 +75,7 @@ impl Agent {
                             if self.config.load().acl.enabled { "enabled" } else { "disabled" }.to_owned(),
                         ),
                         ("bootstrap", self.config.load().bootstrap.to_string()),
-                        ("known_datacenters", "1".to_owned()),
+                        ("known_datacenters", self.datacenters().len().to_string()),
                         ("leader", leadership.is_leader.to_string()),
                         ("leader_addr", leadership.leader.map(|a| a.to_string()).unwrap_or_default()),
                         ("server", "true".to_owned()),

@@ -38,7 +38,8 @@ const SHELLS: &[(&str, &[&str])] = &[
 ];
 
 /// Libraries that only these crates may name.
-const WRAPPED: &[(&str, &[&str])] = &[("openraft", &["raft"]), ("foca", &["gossip"]), ("bincode", &["types"])];
+const WRAPPED: &[(&str, &[&str])] =
+    &[("openraft", &["raft"]), ("foca", &["gossip"]), ("bincode", &["types"])];
 
 fn main() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
@@ -72,7 +73,8 @@ fn dependencies(root: &Path) -> Result<BTreeMap<String, BTreeSet<String>>> {
     for package in meta["packages"].as_array().context("packages")? {
         let name = package["name"].as_str().context("name")?.to_owned();
         let deps = package["dependencies"].as_array().context("dependencies")?;
-        let normal = deps.iter().filter(|d| d["kind"].is_null()).filter_map(|d| d["name"].as_str().map(str::to_owned));
+        let normal =
+            deps.iter().filter(|d| d["kind"].is_null()).filter_map(|d| d["name"].as_str().map(str::to_owned));
         all.insert(name, normal.collect());
     }
     Ok(all)
@@ -122,7 +124,10 @@ fn tidy(root: &Path) -> Result<Vec<String>> {
                 problems.push(format!("{shown}: more than 1000 lines"));
             }
         }
-        if file.file_name().is_some_and(|n| n == "Cargo.toml") && text.contains("[package]") && !text.contains("[lints]") {
+        if file.file_name().is_some_and(|n| n == "Cargo.toml")
+            && text.contains("[package]")
+            && !text.contains("[lints]")
+        {
             problems.push(format!("{shown}: does not opt in to the workspace's lints"));
         }
     }

@@ -1,7 +1,7 @@
 //! Identity, members, joining, leaving, reloading.
 
 use crate::{Agent, convert, stats, tags};
-use gossip_driver::ForceLeaveError;
+use gossip_driver::{ForceLeaveError, GossipHandle};
 use http_api::port::{
     AgentTokenKind, MembershipPort, PortError, PortFuture, SelfConfig, SelfInfo, VersionInfo, XdsPorts,
 };
@@ -9,6 +9,15 @@ use types::{API_LEVEL, SecretToken, Str, member::Member};
 
 fn failed(e: impl ToString) -> PortError {
     PortError::Failed(Str::from(e.to_string()))
+}
+
+/// Makes a member of the pool leave; whether it was a member.
+async fn leave_pool(pool: &GossipHandle, node: &str, prune: bool) -> Result<bool, PortError> {
+    match pool.force_leave(node, prune).await {
+        Ok(()) => Ok(true),
+        Err(ForceLeaveError::UnknownMember(_)) => Ok(false),
+        Err(other @ ForceLeaveError::Shutdown) => Err(failed(other)),
+    }
 }
 
 impl MembershipPort for Agent {
@@ -82,21 +91,34 @@ impl MembershipPort for Agent {
     fn force_leave(&self, node: &str, prune: bool, wan: bool) -> PortFuture<'_, ()> {
         let node = node.to_owned();
         Box::pin(async move {
-            let pool = match (wan, &self.server) {
-                (false, _) => &self.lan,
-                (true, None) => {
+            let wan_pool = self.server.as_ref().and_then(|server| server.wan.as_ref());
+            if !wan {
+                // The WAN pool knows the servers of this datacenter by their long names.
+                let suffix = format!(".{}", self.config.load().node.datacenter);
+                let long = if node.ends_with(&suffix) { node.clone() } else { node.clone() + &suffix };
+                let mut found = leave_pool(&self.lan, &node, prune).await?;
+                if let Some(pool) = wan_pool {
+                    found |= leave_pool(pool, &long, prune).await?;
+                }
+                return if found {
+                    Ok(())
+                } else {
+                    Err(failed(format!("agent: No node found with name '{node}'")))
+                };
+            }
+            let pool = match (&self.server, wan_pool) {
+                (None, _) => {
                     return Err(failed("Must be a server to force-leave a node from the WAN cluster"));
                 }
-                (true, Some(server)) => {
-                    server.wan.as_ref().ok_or_else(|| failed("WAN gossip is disabled"))?
-                }
+                (Some(_), None) => return Err(failed("WAN gossip is disabled")),
+                (Some(_), Some(pool)) => pool,
             };
-            pool.force_leave(&node, prune).await.map_err(|e| match e {
-                ForceLeaveError::UnknownMember(name) => {
-                    failed(format!("agent: No node found with name '{name}'"))
-                }
-                other @ ForceLeaveError::Shutdown => failed(other),
-            })
+            if leave_pool(pool, &node, prune).await? {
+                Ok(())
+            } else {
+                // The name that it was not found by is the LAN name, and there is none.
+                Err(failed("agent: No node found with name ''"))
+            }
         })
     }
 
@@ -153,6 +175,7 @@ impl Agent {
         // One at a time: two reloads at once would mix.
         let _turn = self.reloading.lock().await;
         let (mut new, warnings) = (self.reloader)()?;
+        config::watch::parse_all(&new.watches).map_err(|e| format!("Failed reloading watches: {e}"))?;
         let old = self.config.load_full();
         for warning in warnings {
             tracing::warn!("{warning}");

@@ -8,7 +8,11 @@ use http_api::port::{
 };
 use raft::ServerId;
 use std::{collections::BTreeMap, time::Duration};
-use types::{API_LEVEL, RequestError, Str, member::MemberStatus};
+use types::{
+    API_LEVEL, PeerName, RequestError, Str, Tenancy,
+    member::MemberStatus,
+    query::{Consistency, Query, QueryOptions, QueryResult},
+};
 
 /// A server that was silent longer is not healthy.
 const LAST_CONTACT_MAX: Duration = Duration::from_millis(200);
@@ -25,19 +29,30 @@ impl Agent {
         }
     }
 
+    /// Metadata of the catalog's nodes by name, as this server knows them.
+    async fn metadata_of_nodes(&self) -> Result<BTreeMap<Str, BTreeMap<Str, Str>>, RequestError> {
+        let query = Query::Nodes { tenancy: Tenancy::default(), peer: PeerName::default() };
+        let options = QueryOptions { consistency: Consistency::Stale, ..QueryOptions::default() };
+        let QueryResult::Nodes(nodes) = rpc::Query::query(&*self.service, query, options).await?.result
+        else {
+            return Err(RequestError::Malformed(Str::new_static("unexpected answer")));
+        };
+        Ok(nodes.iter().map(|n| (n.name.0.clone(), n.meta.clone().unwrap_or_default())).collect())
+    }
+
     async fn keyring_of(&self, pool: &GossipHandle, wan: bool, op: &KeyringOp) -> KeyringPool {
-        let (driver_op, local_only) = match op {
-            KeyringOp::List { local_only } => (DriverOp::List, *local_only),
-            KeyringOp::Install(key) => (DriverOp::Install(key.expose().to_owned()), false),
-            KeyringOp::Use(key) => (DriverOp::Use(key.expose().to_owned()), false),
-            KeyringOp::Remove(key) => (DriverOp::Remove(key.expose().to_owned()), false),
+        let driver_op = match op {
+            KeyringOp::List { .. } => DriverOp::List,
+            KeyringOp::Install(key) => DriverOp::Install(key.expose().to_owned()),
+            KeyringOp::Use(key) => DriverOp::Use(key.expose().to_owned()),
+            KeyringOp::Remove(key) => DriverOp::Remove(key.expose().to_owned()),
         };
         let mut out = KeyringPool {
             wan,
             datacenter: Str::new(self.config.load().node.datacenter.as_str()),
             ..KeyringPool::default()
         };
-        match pool.keyring(driver_op, local_only).await {
+        match pool.keyring(driver_op, false).await {
             Ok(answer) => {
                 let count = |map: BTreeMap<String, usize>| {
                     map.into_iter().map(|(k, n)| (Str::from(k), n as u64)).collect()
@@ -146,6 +161,7 @@ impl OperatorPort for Agent {
                 );
             }
             let members = self.lan.members();
+            let mut meta_of = self.metadata_of_nodes().await?;
             let servers: Vec<ServerHealth> = status
                 .membership
                 .servers
@@ -161,10 +177,12 @@ impl OperatorPort for Agent {
                         progress.and_then(|p| p.last_contact).map_or(Duration::MAX, |at| at.elapsed())
                     };
                     let last_index = if own { status.last_log } else { progress.map_or(0, |p| p.matched) };
+                    let name = member.map_or_else(|| s.peer.name.clone(), |m| m.name.clone());
                     let alive = member.is_some_and(|m| m.status == MemberStatus::Alive);
                     ServerHealth {
                         id: Str::from(id),
-                        name: member.map_or_else(|| s.peer.name.clone(), |m| m.name.clone()),
+                        meta: meta_of.remove(&name).unwrap_or_default(),
+                        name,
                         address: Str::from(s.peer.addr.to_string()),
                         serf_status: Str::new_static(member.map_or("none", |m| m.status.as_str())),
                         version: Str::new_static(API_LEVEL),
@@ -182,7 +200,6 @@ impl OperatorPort for Agent {
                             .clock
                             .unix_ms()
                             .saturating_sub(self.started.elapsed().as_millis() as u64),
-                        meta: BTreeMap::new(),
                     }
                 })
                 .collect();
@@ -198,17 +215,15 @@ impl OperatorPort for Agent {
 
     fn keyring(&self, op: KeyringOp, _relay_factor: u8) -> PortFuture<'_, Vec<KeyringPool>> {
         Box::pin(async move {
+            // "Local" is this datacenter: the WAN pool is left out, every member of the LAN pool is still asked. A pool without
+            // keys says so itself.
+            let local_only = matches!(op, KeyringOp::List { local_only: true });
+            let wan = self.server.as_ref().and_then(|s| s.wan.as_ref()).filter(|_| !local_only);
             let mut out = Vec::new();
-            // As Consul does: the WAN pool first, and only pools that have keys.
-            if let Some(wan) = self.server.as_ref().and_then(|s| s.wan.as_ref()).filter(|p| p.encrypted()) {
+            if let Some(wan) = wan {
                 out.push(self.keyring_of(wan, true, &op).await);
             }
-            if self.lan.encrypted() {
-                out.push(self.keyring_of(&self.lan, false, &op).await);
-            }
-            if out.is_empty() {
-                return Err(PortError::Failed(Str::new_static("keyring is empty")));
-            }
+            out.push(self.keyring_of(&self.lan, false, &op).await);
             Ok(out)
         })
     }

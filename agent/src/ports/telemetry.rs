@@ -23,6 +23,10 @@ impl TelemetryPort for Agent {
         self.metrics.prometheus_enabled().then(|| self.metrics.prometheus().into())
     }
 
+    fn request_done(&self, route: &'static str, method: &str, took: Duration) {
+        self.api_times.record(route, method, took);
+    }
+
     fn metrics_stream(&self) -> mpsc::Receiver<Bytes> {
         let (tx, rx) = mpsc::channel(STREAM_QUEUE);
         let (metrics, mut intervals) = (self.metrics.clone(), self.metrics.intervals());
@@ -72,23 +76,5 @@ impl TelemetryPort for Agent {
             }
         });
         rx
-    }
-}
-
-impl Agent {
-    /// Sets the gauges that are read rather than counted.
-    fn sample_metrics(&self) {
-        let m = &self.metrics;
-        let members = self.lan.members();
-        m.gauge("serf.member.count", &[]).set(members.len() as f64);
-        if let Some(server) = &self.server {
-            let status = server.consensus.raft().status_now();
-            m.gauge("raft.applied_index", &[]).set(status.applied as f64);
-            m.gauge("raft.commit_index", &[]).set(status.commit as f64);
-            m.gauge("raft.last_index", &[]).set(status.last_log as f64);
-            m.gauge("raft.peers", &[]).set(status.membership.voters().count() as f64);
-            m.gauge("server.isLeader", &[]).set(f64::from(u8::from(status.is_leader())));
-            m.gauge("rpc.queries_blocking", &[]).set(server.hub.watchers() as f64);
-        }
     }
 }

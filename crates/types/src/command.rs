@@ -165,7 +165,7 @@ pub enum Command {
         up_to: u64,
     },
     /// Several commands as one entry, each with its own answer; not a transaction.
-    Batch(Vec<Command>),
+    Batch(Vec<Self>),
 }
 
 /// A command with what the proposer fixed.
@@ -187,5 +187,5 @@ pub enum CommandResponse {
     /// Refused by the state machine; the text is part of the public API. Nothing was changed.
     Refused(Str),
     /// Answers of a batch.
-    Batch(Vec<CommandResponse>),
+    Batch(Vec<Self>),
 }

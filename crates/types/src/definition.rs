@@ -43,7 +43,7 @@ pub struct ServiceDefinition {
     /// `connect.native`.
     pub native: bool,
     /// `connect.sidecar_service`.
-    pub sidecar: Option<Box<ServiceDefinition>>,
+    pub sidecar: Option<Box<Self>>,
     /// Owner.
     pub tenancy: Tenancy,
     /// Parts of the definition that we keep for showing but do not act on yet.
