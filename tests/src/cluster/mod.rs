@@ -141,12 +141,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When one does not in time.
-    pub fn wait_everywhere(
-        &self,
-        what: &str,
-        path: &str,
-        good: impl Fn(&Value) -> bool,
-    ) -> Result<Duration> {
+    pub fn wait_everywhere(&self, what: &str, path: &str, good: impl Fn(&Value) -> bool) -> Result<Duration> {
         let all = || {
             let running = self.nodes.iter().filter(|n| n.runs());
             running.into_iter().all(|n| n.get(path).is_some_and(|v| good(&v))).then_some(())

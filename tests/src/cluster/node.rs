@@ -61,7 +61,12 @@ impl Node {
         let log = OpenOptions::new().create(true).append(true).open(self.log_file())?;
         let mut command = clean_command(&self.binary);
         let file = examples().join(format!("{}.hcl", self.name));
-        command.arg("agent").arg("-config-file").arg(file).arg("-config-file").arg(self.dir.join("ports.hcl"));
+        command
+            .arg("agent")
+            .arg("-config-file")
+            .arg(file)
+            .arg("-config-file")
+            .arg(self.dir.join("ports.hcl"));
         command.args(&self.args).current_dir(&self.dir);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         self.process = Some(Child::start(&mut command)?);
