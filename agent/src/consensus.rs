@@ -150,6 +150,7 @@ impl RaftConsensus {
     pub fn terms(&self, tasks: &Tasks) -> watch::Receiver<Option<u64>> {
         let mut from = self.leadership.subscribe();
         let (tx, rx) = watch::channel(None);
+        let shutdown = tasks.shutdown().clone();
         tasks.spawn("leader terms", async move {
             loop {
                 let now = {
@@ -158,6 +159,7 @@ impl RaftConsensus {
                 };
                 tx.send_if_modified(|old| std::mem::replace(old, now) != now);
                 tokio::select! {
+                    () = shutdown.wait() => return,
                     // Nobody listens any more.
                     () = tx.closed() => return,
                     changed = from.changed() => if changed.is_err() { return },

@@ -220,8 +220,14 @@ impl Agent {
                 )
                 .await
                 .map_err(|source| StartError::Gossip { pool: "WAN", source })?;
+                let shutdown = tasks.shutdown().clone();
                 tasks.spawn("WAN member events", async move {
-                    while let Some(event) = events.recv().await {
+                    loop {
+                        // The pool outlives this task: its events do not end with the agent.
+                        let event = tokio::select! {
+                            () = shutdown.wait() => return,
+                            event = events.recv() => match event { Some(event) => event, None => return },
+                        };
                         tracing::info!(pool = "WAN", event = event.as_str(), member = %event.member().name, "member changed");
                     }
                 });
