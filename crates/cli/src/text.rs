@@ -21,6 +21,16 @@ pub(crate) fn os_words(error: &io::Error) -> String {
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
 
+/// JSON, indented by tabs.
+pub(crate) fn json_with_tabs(value: &impl serde::Serialize) -> Result<String, String> {
+    let mut out = Vec::new();
+    let format = serde_json::ser::PrettyFormatter::with_indent(b"\t");
+    value
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut out, format))
+        .map_err(|e| e.to_string())?;
+    String::from_utf8(out).map_err(|e| e.to_string())
+}
+
 /// Reads an argument that may be `@file` or `-` for stdin.
 pub(crate) fn argument_or_file(arg: &str, io: &mut Io<'_>) -> Result<Vec<u8>, String> {
     if arg == "-" {

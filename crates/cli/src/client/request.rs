@@ -47,6 +47,11 @@ impl Query {
         if on { self.with(name, "") } else { self }
     }
 
+    /// Whether a parameter is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     fn encode(&self) -> String {
         let pairs = self.0.iter().flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
         pairs.map(|(n, v)| format!("{n}={}", utf8_percent_encode(v, PART))).collect::<Vec<_>>().join("&")

@@ -1,6 +1,6 @@
 //! `kv get`.
 
-use super::{Command, Common, Failure, Outcome, Session};
+use super::{Command, Common, Failure, Outcome, Session, kv_export::Entry};
 use crate::{
     client::{Client, Query},
     flags::{Flag, Kind},
@@ -43,6 +43,12 @@ pub(super) struct Pair {
 }
 
 impl Pair {
+    /// As it stands in an exported file.
+    pub(super) fn into_entry(self) -> Entry {
+        let Self { key, flags, value, namespace, partition, .. } = self;
+        Entry { key, flags, value: value.unwrap_or_default(), namespace, partition }
+    }
+
     fn bytes(&self, base64: bool) -> Vec<u8> {
         let encoded = self.value.as_deref().unwrap_or_default();
         if base64 { encoded.as_bytes().to_vec() } else { STANDARD.decode(encoded).unwrap_or_default() }

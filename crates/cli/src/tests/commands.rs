@@ -276,6 +276,16 @@ fn kv() {
         fake.run(&["kv", "put", "/a", "s"]).err,
         "Error! Failed writing data: Invalid key. Key must not begin with a '/': /a\n"
     );
+    let exported = fake.run(&["kv", "export", "a/"]).out;
+    assert_eq!(
+        exported,
+        "[\n\t{\n\t\t\"key\": \"a/b\",\n\t\t\"flags\": 0,\n\t\t\"value\": \"MQ==\"\n\t},\n\t{\n\t\t\"key\": \"a/c\",\n\t\t\"flags\": 0,\n\t\t\"value\": \"\"\n\t}\n]\n"
+    );
+    assert_eq!(fake.run(&["kv", "export", "none"]).out, "[]\n");
+    assert_eq!(fake.run(&["kv", "import", "[{\"key\":\"b\"}]", "-prefix=a/"]).code, 1);
+    assert_eq!(fake.run(&["kv", "import", "-prefix=a/", "[{\"key\":\"b\"}]"]).out, "Imported: a/b\n");
+    assert!(fake.run(&["kv", "import", "{}"]).err.starts_with("Cannot unmarshal data: "));
+    assert_eq!(fake.run(&["kv", "import"]).err, "Error! Missing DATA argument\n");
     assert_eq!(fake.run(&["kv", "delete", "a/b"]).out, "Success! Deleted key: a/b\n");
     assert_eq!(fake.run(&["kv", "delete", "-recurse", "a/"]).out, "Success! Deleted keys with prefix: a/\n");
     assert!(
