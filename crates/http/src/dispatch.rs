@@ -35,11 +35,11 @@ pub(crate) async fn answer(
         return plain_response(Reply::new(StatusCode::BAD_REQUEST, Content::None, ""), None);
     };
     if let Some(cleaned) = clean(path) {
-        return redirect(&cleaned, parts.uri.query());
+        return redirect(&parts.method, &cleaned, parts.uri.query());
     }
     let (route, tail) = match shared.router.find(path) {
         Target::Route { route, tail } => (route, tail),
-        Target::AddSlash => return redirect(&format!("{path}/"), parts.uri.query()),
+        Target::AddSlash => return redirect(&parts.method, &format!("{path}/"), parts.uri.query()),
         Target::None => return ui::outside_the_api(&config, path, &decoded),
     };
     let begun = Instant::now();
@@ -84,7 +84,7 @@ async fn respond(
     let Some(handler) = route.handler(ctx.method) else {
         let text = format!("method {} not allowed", ctx.method);
         let refused = HttpError::new(StatusCode::METHOD_NOT_ALLOWED, text);
-        return Reply::from(refused).with("allow", &route.allow());
+        return Reply::from(refused).with("allow", &route.allow_instead());
     };
     if !may_write(ctx) {
         return HttpError::new(StatusCode::FORBIDDEN, "Access is restricted").into();
@@ -189,13 +189,24 @@ fn is_printable(c: char) -> bool {
                 | '\u{feff}' | '\u{e000}'..='\u{f8ff}' | '\u{f0000}'..='\u{10ffff}'))
 }
 
-fn redirect(to: &str, query: Option<&str>) -> Response<ReplyBody> {
+/// Only a GET gets a page about it, and a HEAD its type.
+fn redirect(method: &Method, to: &str, query: Option<&str>) -> Response<ReplyBody> {
     let location = query.map_or_else(|| to.to_owned(), |q| format!("{to}?{q}"));
-    let escaped =
-        location.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;");
-    let body = format!("<a href=\"{escaped}\">Temporary Redirect</a>.\n\n");
+    let page = Content::Other("text/html; charset=utf-8");
+    let (content, body) = match *method {
+        Method::GET => {
+            let escaped = location
+                .replace('&', "&amp;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;")
+                .replace('"', "&#34;");
+            (page, format!("<a href=\"{escaped}\">Temporary Redirect</a>.\n\n"))
+        }
+        Method::HEAD => (page, String::new()),
+        _ => (Content::None, String::new()),
+    };
     // 307 keeps the method, so that a redirected write stays a write.
-    let reply = Reply::new(StatusCode::TEMPORARY_REDIRECT, Content::Other("text/html; charset=utf-8"), body);
+    let reply = Reply::new(StatusCode::TEMPORARY_REDIRECT, content, body);
     plain_response(reply.with("location", &location), None)
 }
 

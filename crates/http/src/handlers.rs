@@ -11,6 +11,7 @@ pub(crate) mod health;
 pub(crate) mod kv;
 pub(crate) mod operator;
 pub(crate) mod status;
+pub(crate) mod usage;
 
 use crate::{context::Ctx, error::HttpError, port::PortError, reply::Reply};
 use types::Str;

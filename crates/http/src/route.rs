@@ -79,14 +79,17 @@ impl Route {
     pub(crate) fn handler(&self, method: &Method) -> Option<Handler> {
         self.on.iter().find(|(v, _)| v.matches(method)).map(|(_, h)| *h)
     }
-    /// The `Allow` header.
+    /// The `Allow` header of an answer to OPTIONS.
     pub(crate) fn allow(&self) -> String {
-        let mut s = String::from("OPTIONS");
-        for (v, _) in self.on {
-            s.push(',');
-            s.push_str(v.as_str());
-        }
-        s
+        format!("OPTIONS,{}", self.methods())
+    }
+    /// The `Allow` header of a refused method.
+    pub(crate) fn allow_instead(&self) -> String {
+        // Paths of one prepared query refuse methods themselves, and do not count OPTIONS.
+        if self.pattern == "/v1/query/" { self.methods() } else { self.allow() }
+    }
+    fn methods(&self) -> String {
+        self.on.iter().map(|(v, _)| v.as_str()).collect::<Vec<_>>().join(",")
     }
 }
 

@@ -30,6 +30,10 @@ async fn routing_outside_and_inside_the_api() {
     assert!(s.ask("GET", "/nope", "").await.text().contains("ensure the path starts with '/v1/'"));
     let dirty = s.ask("GET", "/v1//catalog/nodes?a=b", "").await;
     assert_eq!((dirty.status, dirty.header("location")), (307, Some("/v1/catalog/nodes?a=b")));
+    assert_eq!(dirty.header("content-type"), Some("text/html; charset=utf-8"));
+    let write = s.ask("PUT", "/v1/kv//lead", "v").await;
+    assert_eq!((write.status, write.header("location")), (307, Some("/v1/kv/lead")));
+    assert_eq!((write.header("content-type"), write.body.len()), (None, 0));
     assert_eq!(s.ask("GET", "/v1/kv", "").await.header("location"), Some("/v1/kv/"));
     let bad = s.ask("GET", "/v1/kv/a%00b", "").await;
     assert_eq!((bad.status, bad.body.len(), bad.header("vary")), (400, 0, None));
@@ -51,6 +55,8 @@ async fn methods_and_options() {
         ("GET", "/v1/catalog/register", "OPTIONS,PUT"),
         ("TRACE", "/v1/status/leader", "OPTIONS,GET"),
         ("PATCH", "/v1/txn", "OPTIONS,PUT"),
+        ("PATCH", "/v1/query/q", "GET,PUT,DELETE"),
+        ("PATCH", "/v1/query", "OPTIONS,GET,POST"),
     ] {
         let a = s.ask(method, path, "").await;
         assert_eq!((a.status, a.header("allow")), (405, Some(allow)), "{method} {path}");
@@ -489,4 +495,23 @@ async fn keyring_failures_are_listed() {
     );
     let range = s.ask("GET", "/v1/operator/keyring?relay-factor=9", "").await;
     assert_eq!(range.text(), "Invalid relay-factor: Relay factor must be in range: [0, 5]");
+}
+
+#[tokio::test]
+async fn coordinates_describe_failures_and_not_what_is_missing() {
+    let s = server().await;
+    let missing = s.ask("GET", "/v1/coordinate/node/none", "").await;
+    assert_eq!((missing.status, missing.header("x-consul-index")), (404, None));
+    let zipped = s.ask_with("GET", "/v1/coordinate/node/none", &[("accept-encoding", "gzip")], b"").await;
+    assert!(zipped.status == 404 && zipped.header("x-consul-index").is_some());
+    let list = s.ask("GET", "/v1/coordinate/nodes", "").await;
+    assert!(list.text() == "[]" && list.header("x-consul-index").is_some());
+}
+
+#[tokio::test]
+async fn rows_of_peers_cannot_be_registered() {
+    let s = server().await;
+    let body = r#"{"Node":"n","Address":"1.2.3.4","PeerName":"p"}"#;
+    let a = s.ask("PUT", "/v1/catalog/register", body).await;
+    assert_eq!((a.status, a.text()), (500, "cannot register requests with PeerName in them"));
 }

@@ -51,7 +51,7 @@ pub(super) fn proxy(out: &mut Vec<u8>, p: &ServiceProxy, form: ProxyForm) {
         a.close();
     }
     mesh_gateway(o.value(key!("MeshGateway")), &p.mesh_gateway.mode);
-    expose(o.value(key!("Expose")), &p.expose);
+    expose(o.value(key!("Expose")), &p.expose, form);
     if let Some(t) = &p.transparent_proxy {
         transparent(o.value(key!("TransparentProxy")), t);
     }
@@ -99,7 +99,7 @@ fn mesh_gateway(out: &mut Vec<u8>, mode: &str) {
     o.close();
 }
 
-fn expose(out: &mut Vec<u8>, e: &ExposeConfig) {
+fn expose(out: &mut Vec<u8>, e: &ExposeConfig, form: ProxyForm) {
     let mut o = Object::open(out);
     o.bool_omit(key!("Checks"), e.checks);
     if !e.paths.is_empty() {
@@ -110,7 +110,10 @@ fn expose(out: &mut Vec<u8>, e: &ExposeConfig) {
             x.str_omit(key!("Path"), &p.path);
             x.i64_omit(key!("LocalPathPort"), p.local_path_port);
             x.str_omit(key!("Protocol"), &p.protocol);
-            x.bool(key!("ParsedFromCheck"), p.parsed_from_check);
+            match form {
+                ProxyForm::Catalog => x.bool_omit(key!("ParsedFromCheck"), p.parsed_from_check),
+                ProxyForm::Agent => x.bool(key!("ParsedFromCheck"), p.parsed_from_check),
+            }
             x.close();
         }
         a.close();

@@ -175,10 +175,11 @@ fn proxies_in_both_forms() {
     assert!(text(|o| node_service(o, &s)).contains(concat!(
         r#""Proxy":{"DestinationServiceName":"ord","Mode":"","Config":{"n":5},"#,
         r#""Upstreams":[{"DestinationType":"","DestinationName":"pay","Datacenter":"","LocalBindPort":9191,"MeshGateway":{}}],"#,
-        r#""MeshGateway":{},"Expose":{"Checks":true,"Paths":[{"Path":"/m","ParsedFromCheck":false}]}}"#
+        r#""MeshGateway":{},"Expose":{"Checks":true,"Paths":[{"Path":"/m"}]}}"#
     )));
     assert!(text(|o| agent_service(o, &s, "dc1", Some("ab"))).contains(concat!(
         r#""ContentHash":"ab","Proxy":{"DestinationServiceName":"ord","Config":{"n":5},"#,
-        r#""Upstreams":[{"DestinationName":"pay","LocalBindPort":9191,"MeshGateway":{}}],"MeshGateway":{},"#
+        r#""Upstreams":[{"DestinationName":"pay","LocalBindPort":9191,"MeshGateway":{}}],"MeshGateway":{},"#,
+        r#""Expose":{"Checks":true,"Paths":[{"Path":"/m","ParsedFromCheck":false}]}}"#
     )));
 }

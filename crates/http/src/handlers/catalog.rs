@@ -83,6 +83,9 @@ pub(crate) fn gateway_services(ctx: &Ctx<'_>) -> Result<Read, HttpError> {
 pub(crate) fn register<'a>(ctx: &'a Ctx<'a>, body: Bytes) -> BoxFuture<'a, Result<Reply, HttpError>> {
     Box::pin(async move {
         let mut register = api::request::register(&body).map_err(|e| HttpError::decode(&e))?;
+        if !register.peer.is_local() {
+            return Err(HttpError::internal("cannot register requests with PeerName in them"));
+        }
         let dc = register.datacenter.clone();
         if dc.is_empty() {
             register.datacenter = DatacenterName::from(ctx.config.datacenter.clone());

@@ -6,6 +6,7 @@ use crate::{
     options::{Family, query_options},
     read::{Read, Shape, peer},
     reply::Reply,
+    respond::accepts_gzip,
 };
 use http::StatusCode;
 use types::query::Query;
@@ -33,7 +34,8 @@ pub(crate) fn nodes(ctx: &Ctx<'_>) -> Result<Read, HttpError> {
 }
 
 pub(crate) fn node(ctx: &Ctx<'_>) -> Result<Read, HttpError> {
-    none(ctx, Shape::Missing)
+    // This 404 describes itself only to clients that take gzip.
+    Ok(Read { meta: accepts_gzip(ctx.headers), ..none(ctx, Shape::Missing)? })
 }
 
 fn none(ctx: &Ctx<'_>, shape: Shape) -> Result<Read, HttpError> {
@@ -41,5 +43,5 @@ fn none(ctx: &Ctx<'_>, shape: Shape) -> Result<Read, HttpError> {
     let mut options = query_options(ctx, Family::Other)?;
     options.filter = None;
     let query = Query::Nodes { tenancy: ctx.tenancy(), peer: peer(ctx) };
-    Ok(Read { shape, ..Read::plain(query, options) })
+    Ok(Read { shape, meta_on_error: true, ..Read::plain(query, options) })
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::handlers::{
     agent, agent_checks, agent_health, agent_services, catalog, connect, coordinate, health, kv, operator,
-    status,
+    status, usage,
 };
 
 const fn wait(f: WaitFn) -> Handler {
@@ -138,7 +138,7 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/operator/autopilot/configuration" => Get Read(operator::autopilot), Put wait(operator::set_autopilot);
     "/v1/operator/autopilot/health" => Get wait(operator::autopilot_health);
     "/v1/operator/autopilot/state" => Get wait(operator::autopilot_state);
-    "/v1/operator/usage" => Get NotBuilt("usage");
+    "/v1/operator/usage" => Get wait(usage::usage);
 
     "/v1/peering/token" => Post PEERING;
     "/v1/peering/establish" => Post PEERING;
