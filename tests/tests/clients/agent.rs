@@ -13,7 +13,7 @@ use tests::process::{Answer, Child, binary, call, clean_command, free_ports};
 /// Patience with anything that a process does; far more than it needs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
-/// What every test finds: two instances of `web`, one of them only reachable by IPv6 as `six`, and `broken`, whose check fails.
+/// What every test finds: two instances of `web`, `six` with an IPv6 address, and `broken`, whose check fails.
 const SERVICES: &str = r#"
 services {
   name = "web"
@@ -52,15 +52,15 @@ pub(crate) struct Agent {
 }
 
 impl Agent {
-    /// Started, leading, and with its services in the catalog.
-    pub(crate) fn start() -> Result<Self> {
+    /// Started, leading, and with its services in the catalog. `more` is further configuration.
+    pub(crate) fn start(more: &str) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("clients-").tempdir()?;
         let ports = free_ports(6)?;
         let [http, dns, lan, wan, rpc, grpc] = ports[..] else { anyhow::bail!("too few ports") };
         let config = format!(
             "data_dir = \"{}/data\"\nserver = true\nbootstrap = true\nbind_addr = \"127.0.0.1\"\nnode_name = \"one\"\n\
              node_meta {{ rack = \"r1\" }}\nperformance {{ raft_multiplier = 1 }}\n\
-             ports {{ http = {http} dns = {dns} serf_lan = {lan} serf_wan = {wan} server = {rpc} grpc = {grpc} }}\n{SERVICES}",
+             ports {{ http = {http} dns = {dns} serf_lan = {lan} serf_wan = {wan} server = {rpc} grpc = {grpc} }}\n{SERVICES}\n{more}\n",
             dir.path().display()
         );
         let file = dir.path().join("agent.hcl");

@@ -72,7 +72,7 @@ fn server_template() -> Result<()> {
     if !installed("haproxy", "-v") {
         return Ok(());
     }
-    let agent = Agent::start()?;
+    let agent = Agent::start("")?;
     let (first, second) = (Backend::start("first")?, Backend::start("second")?);
     let front = SocketAddr::from(([127, 0, 0, 1], *free_ports(1)?.first().context("no port")?));
     let config = format!(

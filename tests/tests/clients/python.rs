@@ -40,7 +40,7 @@ fn installed_quietly(command: &mut Command) -> bool {
 #[test]
 fn py_consul() -> Result<()> {
     let Some(python) = python()? else { return Ok(()) };
-    let agent = Agent::start()?;
+    let agent = Agent::start("")?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/py_consul.py");
     let log = agent.dir.path().join("python.log");
     let out = File::create(&log)?;
