@@ -53,7 +53,8 @@ fn recorded_command_lines() -> Result<()> {
         }
     });
 
-    let (mut passed, mut open) = (0, 0);
+    // In groups that are gaps as a whole some cases pass by what they refuse; that is no merit.
+    let (mut passed, mut by_chance, mut open) = (0, 0, 0);
     for (group, outcome) in results.into_inner().unwrap() {
         if group_gaps.contains(group) && outcome.iter().all(|(_, diff)| diff.is_empty()) {
             problems.push(format!("group {group} passes: take it off known_gaps.jsonl"));
@@ -62,13 +63,17 @@ fn recorded_command_lines() -> Result<()> {
             let case_gap = case_gaps.contains(id.as_str());
             match (diff.is_empty(), case_gap || group_gaps.contains(group)) {
                 (true, _) if case_gap => problems.push(format!("{id} passes: take it off known_gaps.jsonl")),
-                (true, _) => passed += 1,
+                (true, true) => by_chance += 1,
+                (true, false) => passed += 1,
                 (false, true) => open += 1,
                 (false, false) => problems.extend(diff.iter().map(|d| format!("{id}: {d}"))),
             }
         }
     }
-    println!("{passed} passed, {open} known gaps, {} problems", problems.len());
+    println!(
+        "{passed} passed, {open} known gaps, {by_chance} passed in groups that are gaps, {} problems",
+        problems.len()
+    );
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
     Ok(())
 }
