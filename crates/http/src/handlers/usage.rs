@@ -170,7 +170,7 @@ mod tests {
         ] {
             usage.add(&service(name, kind));
         }
-        let native = ServiceConnect { native: true, ..ServiceConnect::default() };
+        let native = ServiceConnect { native: true };
         usage.add(&NodeService { connect: native, ..service("n", "") });
         let expected =
             Usage { instances: 7, billable: 3, native: 1, proxies: 1, mesh_gateways: 1, ..Usage::default() };
