@@ -3,4 +3,6 @@
 pub mod cluster;
 pub mod golden_cli;
 pub mod golden_config;
+pub mod golden_http;
+pub mod hostile;
 pub mod process;
