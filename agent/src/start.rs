@@ -481,11 +481,11 @@ fn own_socket(path: &Path, settings: &config::settings::UnixSocketSettings) -> i
             return Ok(Some(n));
         }
         let table = std::fs::read_to_string(file)?;
-        let found = table.lines().filter_map(|l| {
+        let mut found = table.lines().filter_map(|l| {
             let mut fields = l.split(':');
             (fields.next() == Some(text)).then(|| fields.nth(1)?.parse().ok()).flatten()
         });
-        found.last().map(Some).ok_or_else(|| bad(what, text))
+        found.next_back().map(Some).ok_or_else(|| bad(what, text))
     };
     let (user, group) =
         (id(&settings.user, "/etc/passwd", "user")?, id(&settings.group, "/etc/group", "group")?);

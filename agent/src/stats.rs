@@ -176,7 +176,7 @@ pub fn host(now_unix_ms: u64) -> Result<serde_json::Value, std::io::Error> {
             Some(("cpu MHz", v)) => drop(cpu.insert("mhz".into(), json!(v.parse::<f64>().unwrap_or(0.0)))),
             Some(("cpu cores", v)) => drop(cpu.insert("cores".into(), json!(v.parse::<i64>().unwrap_or(0)))),
             None if line.is_empty() && !cpu.is_empty() => {
-                cpus.push(serde_json::Value::Object(std::mem::take(&mut cpu)))
+                cpus.push(serde_json::Value::Object(std::mem::take(&mut cpu)));
             }
             _ => {}
         }
