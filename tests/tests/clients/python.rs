@@ -1,6 +1,6 @@
 //! py-consul, in a virtual environment that is kept between runs.
 
-use super::agent::{Agent, PATIENCE, installed};
+use super::agent::{Agent, PATIENCE, installed, skipped};
 use anyhow::{Context, Result, ensure};
 use std::{
     fs::File,
@@ -19,20 +19,20 @@ fn python() -> Result<Option<PathBuf>> {
     }
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("py-consul");
     let python = dir.join("bin/python");
-    let ready = || installed_quietly(Command::new(&python).args(["-c", "import consul"]));
+    let ready = || succeeds(Command::new(&python).args(["-c", "import consul"]));
     if ready() {
         return Ok(Some(python));
     }
-    let made = installed_quietly(Command::new("python3").args(["-m", "venv"]).arg(&dir))
-        && installed_quietly(Command::new(&python).args(["-m", "pip", "install", "--quiet", RELEASE]));
+    let made = succeeds(Command::new("python3").args(["-m", "venv"]).arg(&dir))
+        && succeeds(Command::new(&python).args(["-m", "pip", "install", "--quiet", RELEASE]));
     if made && ready() {
         return Ok(Some(python));
     }
-    println!("SKIPPED: {RELEASE} cannot be installed (python3-venv, pip and a package index are needed)");
+    skipped(&format!("{RELEASE} cannot be installed (python3-venv, pip and a package index are needed)"));
     Ok(None)
 }
 
-fn installed_quietly(command: &mut Command) -> bool {
+fn succeeds(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
