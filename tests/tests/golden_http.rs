@@ -13,7 +13,8 @@ const SKIP: [&str; 1] = ["enterprise"];
 fn recorded_requests() -> Result<()> {
     let (binary, cases, gaps) = (binary()?, cases("http")?, gaps("http")?);
     let outcomes = replay(&binary, &cases, |case| gaps.iter().any(|g| g.covers(&case.id)))?;
-    let problems = settle(&cases, &outcomes, &gaps, &SKIP);
+    let (counts, problems) = settle(&cases, &outcomes, &gaps, &SKIP);
+    println!("{counts}");
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
     Ok(())
 }

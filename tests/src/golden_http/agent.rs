@@ -10,6 +10,9 @@ use tempfile::TempDir;
 const START_LIMIT: Duration = Duration::from_secs(120);
 const PORTS: [&str; 7] = ["http", "dns", "server", "serf_lan", "serf_wan", "grpc", "grpc_tls"];
 
+/// Whether an answer is as a recording begins.
+type Ready<'a> = &'a dyn Fn(&Value) -> bool;
+
 pub(super) struct Agent {
     pub(super) http: SocketAddr,
     pub(super) dns: SocketAddr,
@@ -54,7 +57,7 @@ impl Agent {
             (reply.status == 200).then(body).flatten()
         };
         let path = format!("/v1/catalog/node/{node}");
-        let steps: [(&str, &dyn Fn(&Value) -> bool); 4] = [
+        let steps: [(&str, Ready<'_>); 4] = [
             ("/v1/status/leader", &|v| text(v)),
             ("/v1/health/service/consul?passing", &|v| !v[0]["Checks"].as_array().is_none_or(Vec::is_empty)),
             ("/v1/connect/ca/roots", &|v| text(&v["ActiveRootID"])),

@@ -41,10 +41,10 @@ pub fn gaps(recording: &str) -> Result<Vec<Gap>> {
     .collect()
 }
 
-/// Prints the counts and returns what is wrong: differences that are no known gap, and gaps that are none.
+/// The counts, and what is wrong: differences that are no known gap, and gaps that are none.
 ///
 /// Lines of the areas in `skip` are replayed for what they leave behind, but not judged.
-pub fn settle(cases: &[Case], outcomes: &[Outcome], gaps: &[Gap], skip: &[&str]) -> Vec<String> {
+pub fn settle(cases: &[Case], outcomes: &[Outcome], gaps: &[Gap], skip: &[&str]) -> (String, Vec<String>) {
     let (mut passed, mut open, mut skipped) = (0, 0, 0);
     let (mut problems, mut areas) = (Vec::new(), BTreeMap::<&str, (usize, usize)>::new());
     let mut failing = BTreeSet::new();
@@ -80,7 +80,10 @@ pub fn settle(cases: &[Case], outcomes: &[Outcome], gaps: &[Gap], skip: &[&str])
         }
     }
     let areas: Vec<String> = areas.iter().map(|(area, (ok, all))| format!("{area} {ok}/{all}")).collect();
-    println!("by area: {}", areas.join(", "));
-    println!("{passed} passed, {open} known gaps, {skipped} not judged, {} problems", problems.len());
-    problems
+    let counts = format!(
+        "by area: {}\n{passed} passed, {open} known gaps, {skipped} not judged, {} problems",
+        areas.join(", "),
+        problems.len()
+    );
+    (counts, problems)
 }
