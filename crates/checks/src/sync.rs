@@ -87,6 +87,30 @@ struct Loop {
     reap_at: Instant,
 }
 
+/// Logs what the catalog now has, as the agent's own doing.
+fn report(command: &Command) {
+    match command {
+        Command::Register(r) if r.service.is_none() && r.checks.is_empty() => {
+            tracing::info!(target: "agent", "Synced node info");
+        }
+        Command::Register(r) => {
+            if let Some(service) = &r.service {
+                tracing::info!(target: "agent", service = %service.id, "Synced service");
+            }
+            for check in &r.checks {
+                tracing::info!(target: "agent", check = %check.check_id, "Synced check");
+            }
+        }
+        Command::Deregister(d) if !d.service_id.as_str().is_empty() => {
+            tracing::info!(target: "agent", service = %d.service_id, "Deregistered service");
+        }
+        Command::Deregister(d) => {
+            tracing::info!(target: "agent", check = %d.check_id, "Deregistered check");
+        }
+        _ => {}
+    }
+}
+
 /// Runs until shutdown.
 pub(crate) async fn run(inner: Arc<Inner>) {
     let now = Instant::now();
@@ -241,19 +265,24 @@ impl Loop {
         };
         let (_, response) = self.inner.ports.submit.submit(None, &token, command).await?;
         let mut refused = None;
-        let mut registry = self.inner.registry.lock();
+        let mut written = Vec::with_capacity(operations.len());
         match response {
             CommandResponse::Batch(answers) => {
                 for (op, answer) in operations.iter().zip(answers) {
                     match answer {
                         CommandResponse::Refused(text) => refused = Some(text),
-                        _ => registry.acknowledge(op),
+                        _ => written.push(op),
                     }
                 }
             }
             CommandResponse::Refused(text) => refused = Some(text),
-            _ => operations.iter().for_each(|op| registry.acknowledge(op)),
+            _ => written.extend(operations),
         }
+        {
+            let mut registry = self.inner.registry.lock();
+            written.iter().for_each(|op| registry.acknowledge(op));
+        }
+        written.iter().for_each(|op| report(op.command()));
         refused.map_or(Ok(()), |text| Err(RequestError::Refused(text)))
     }
 
