@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 use types::{
-    DatacenterName,
+    DatacenterName, Str,
     command::AutopilotConfig,
     member::{Member, MemberStatus},
 };
@@ -86,6 +86,9 @@ pub fn plan_membership(view: &MembershipView<'_>, stability: &mut Stability, now
     let mut actions = Vec::new();
     for (&id, &(status, addr, _)) in &gossip {
         let known = view.servers.iter().find(|s| s.id == id);
+        if known.is_none() && bootstrap_rival(view, id).is_some() {
+            continue;
+        }
         if status == MemberStatus::Alive && known.is_none_or(|s| s.addr != addr) {
             actions.push(Action::AddLearner(id, addr));
         }
@@ -103,6 +106,34 @@ pub fn plan_membership(view: &MembershipView<'_>, stability: &mut Stability, now
     }
     actions.extend(removal(view, &gossip, stability, now_ms));
     actions
+}
+
+/// Another member in bootstrap mode, if this server is in it too: then each formed a cluster of its own, and to add one
+/// would replace what it has stored.
+fn bootstrap_rival(view: &MembershipView<'_>, id: ServerId) -> Option<(Str, Str)> {
+    let alone = || {
+        let servers = view.members.iter().filter_map(Member::server);
+        servers.filter(|s| s.bootstrap && s.datacenter == *view.datacenter)
+    };
+    let this = alone().find(|s| server_id(&s.id) == Some(id))?;
+    let rival = alone().find(|s| server_id(&s.id) != Some(id))?;
+    Some((this.name, rival.name))
+}
+
+/// Mistakes of the operator that keep servers out of the Raft configuration.
+pub fn mistakes(view: &MembershipView<'_>) -> BTreeSet<String> {
+    let unknown = view.members.iter().filter(|m| is_alive(m.status)).filter_map(|m| {
+        let id = server_id(&m.server()?.id)?;
+        view.servers.iter().all(|s| s.id != id).then_some(id)
+    });
+    let rivals = unknown.filter_map(|id| bootstrap_rival(view, id));
+    rivals
+        .map(|(a, b)| {
+            format!(
+                "'{a}' and '{b}' are both in bootstrap mode. Only one node should be in bootstrap mode, not adding Raft peer {a}."
+            )
+        })
+        .collect()
 }
 
 fn is_alive(status: MemberStatus) -> bool {

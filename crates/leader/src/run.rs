@@ -2,7 +2,7 @@
 
 use crate::{
     authority,
-    autopilot::{Action, MembershipView, Stability, plan_membership},
+    autopilot::{Action, MembershipView, Stability, mistakes, plan_membership},
     members::{MemberEvent, Members},
     membership::{Membership, MembershipError},
     reconcile::{deregister, plan_member},
@@ -138,6 +138,7 @@ async fn run(config: LeaderConfig, deps: Deps) {
                 clock: clock.as_ref(),
                 rng: &mut rng,
                 stability: Stability::default(),
+                mistakes: BTreeSet::new(),
                 missing: BTreeMap::new(),
                 samples: VecDeque::new(),
                 started: Instant::now(),
@@ -187,6 +188,8 @@ struct Duties<'a, R> {
     clock: &'a dyn WallClock,
     rng: &'a mut R,
     stability: Stability,
+    /// Those already logged.
+    mistakes: BTreeSet<String>,
     /// Nodes with a gossip check but without a member, and for how many passes.
     missing: BTreeMap<NodeName, u32>,
     /// When which log index was the last one.
@@ -407,6 +410,11 @@ impl<R: RngCore> Duties<'_, R> {
             config: &config,
             bootstrap_expect: self.config.bootstrap_expect,
         };
+        let mistakes = mistakes(&view);
+        for text in mistakes.difference(&self.mistakes) {
+            tracing::error!("{text}");
+        }
+        self.mistakes = mistakes;
         let now_ms = self.started.elapsed().as_millis() as u64;
         for action in plan_membership(&view, &mut self.stability, now_ms) {
             tracing::info!(?action, "changing the raft configuration");

@@ -98,6 +98,18 @@ fn bootstrap_does_not_wait() {
 }
 
 #[test]
+fn one_bootstrap_server_never_takes_another_in() {
+    let mut w = World::new(vec![member(1, Alive, true), member(2, Alive, true)], vec![raft(1, true)]);
+    for member in &mut w.members {
+        member.tags.insert("bootstrap".into(), "1".into());
+    }
+    assert_eq!(w.at(0), []);
+    // Once in, an address may change; and a single one in bootstrap mode may come back.
+    w.members[0].tags.remove("bootstrap");
+    assert_eq!(w.at(0), [Action::AddLearner(id(2), addr(2))]);
+}
+
+#[test]
 fn a_dead_server_stays_until_its_replacement_votes() {
     let members = vec![member(1, Alive, true), member(2, Alive, true), member(3, Failed, true)];
     let mut w = World::new(members, vec![raft(1, true), raft(2, true), raft(3, true)]);

@@ -1,6 +1,7 @@
 //! The two files of a pool: its keys, and whom it knew.
 
 use gossip::Keyring;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
@@ -103,6 +104,9 @@ fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// Puts a whole file in the place of another: after a crash there is the old one or the new one.
 fn replace(path: &Path, content: &[u8], mode: u32) -> io::Result<()> {
+    // One writer at a time: two would rename each other's temporary file away.
+    static WRITER: Mutex<()> = Mutex::new(());
+    let _writer = WRITER.lock();
     if let Some(dir) = path.parent() {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
     }
