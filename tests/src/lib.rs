@@ -4,5 +4,4 @@ pub mod cluster;
 pub mod golden_cli;
 pub mod golden_config;
 pub mod golden_http;
-pub mod hostile;
 pub mod process;
