@@ -4,4 +4,5 @@ pub mod cluster;
 pub mod golden_cli;
 pub mod golden_config;
 pub mod golden_http;
+pub mod hostile;
 pub mod process;

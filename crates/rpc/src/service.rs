@@ -278,7 +278,7 @@ impl Service {
         loop {
             match self.query_here(server, &query, &options, deadline, hold).await {
                 Err(e) if e.is_transient() && !matches!(e, RequestError::Overloaded) => {
-                    self.wait_for_leader(hold.max(deadline.min(hold + self.config.hold))).await?
+                    self.wait_for_leader(hold.max(deadline.min(hold + self.config.hold))).await?;
                 }
                 other => return other,
             }

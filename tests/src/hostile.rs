@@ -1,0 +1,83 @@
+//! Decoders of bytes from outside, each as a function that must neither panic nor hang, whatever it is given. `fuzz/` drives
+//! them with libFuzzer; the corpus runs as an ordinary test.
+
+use types::{command::Proposal, record::CheckServiceNode};
+
+/// What a target does with an input.
+pub type Target = fn(&[u8]);
+
+/// Name of the target, which is also its folder in `fuzz/corpus`, and what it does with an input.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("dns_question", dns_question),
+    ("hcl", hcl),
+    ("json_config", json_config),
+    ("filter", filter_expression),
+    ("http_register", http_register),
+    ("http_service", http_service),
+    ("rpc_frame", rpc_frame),
+    ("log_entry", log_entry),
+    ("snapshot", snapshot),
+];
+
+/// Runs the target `name`.
+///
+/// # Panics
+/// When there is no such target, or the target found a bug.
+pub fn run(name: &str, input: &[u8]) {
+    let (_, target) = TARGETS.iter().find(|(n, _)| *n == name).expect("known target");
+    target(input);
+}
+
+fn dns_question(input: &[u8]) {
+    for transport in [dns::Transport::Udp, dns::Transport::Tcp] {
+        let _ = dns::parse(input, transport);
+    }
+}
+
+fn text(input: &[u8], then: impl FnOnce(&str)) {
+    if let Ok(text) = std::str::from_utf8(input) {
+        then(text);
+    }
+}
+
+fn hcl(input: &[u8]) {
+    text(input, |t| drop(config::text::read(t, config::text::Format::Hcl)));
+}
+
+fn json_config(input: &[u8]) {
+    text(input, |t| drop(config::text::read(t, config::text::Format::Json)));
+}
+
+fn filter_expression(input: &[u8]) {
+    text(input, |t| drop(filter::Filter::<CheckServiceNode>::compile(t)));
+}
+
+fn http_register(input: &[u8]) {
+    let _ = api::request::register(input);
+}
+
+fn http_service(input: &[u8]) {
+    let _ = api::request::service_definition(input);
+    let _ = api::request::check_definition(input);
+}
+
+fn rpc_frame(input: &[u8]) {
+    let mut buf = bytes::BytesMut::from(input);
+    while let Ok(Some(frame)) = rpc::message::take_frame(&mut buf) {
+        let _ = types::codec::decode::<rpc::message::Request>(&frame.payload);
+        let _ = types::codec::decode::<rpc::message::Answer>(&frame.payload);
+    }
+}
+
+/// What decodes must encode to something that decodes to the same.
+fn log_entry(input: &[u8]) {
+    if let Ok(proposal) = types::codec::decode::<Proposal>(input) {
+        let bytes = types::codec::encode(&proposal).expect("what was decoded can be encoded");
+        let again: Proposal = types::codec::decode(&bytes).expect("what was encoded can be decoded");
+        assert_eq!(again, proposal, "round trip");
+    }
+}
+
+fn snapshot(input: &[u8]) {
+    let _ = catalog::snapshot::restore(input);
+}
