@@ -1,4 +1,5 @@
 //! Recorded configurations, replayed. `GOLDEN_CONFIG=run-,reload-` runs cases with these beginnings only.
+#![allow(clippy::print_stdout, reason = "a test says what it measured")]
 
 use anyhow::Result;
 use std::{collections::BTreeSet, sync::Mutex, thread};

@@ -1,6 +1,7 @@
 //! The walk of the README: the example datacenter forms, serves, loses agents, and comes back.
 //!
 //! Times are printed; only generous bounds are asserted, for machines that do much else.
+#![allow(clippy::print_stdout, reason = "a test says what it measured")]
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

@@ -17,7 +17,7 @@ mod service;
 mod text;
 mod writer;
 
-pub use agent::{agent_check, agent_checks, agent_service, agent_service_hash, agent_services, client_check};
+pub use agent::{agent_check, agent_checks, agent_service, agent_services, client_check};
 pub use ca::{ca_pem, ca_roots};
 pub use check::{check, checks};
 pub use definition::service_definition;

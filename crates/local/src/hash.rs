@@ -14,7 +14,12 @@ use types::{
 
 /// Hexadecimal digits over everything a definition decides; health and raft indexes are not part of it.
 pub fn content_hash(entry: &ServiceEntry) -> Str {
-    Str::from(format!("{:x}", service(&entry.row)))
+    service_hash(&entry.row)
+}
+
+/// [`content_hash`] of a row.
+pub fn service_hash(row: &NodeService) -> Str {
+    Str::from(format!("{:x}", service(row)))
 }
 
 fn service(s: &NodeService) -> u64 {

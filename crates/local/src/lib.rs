@@ -28,7 +28,7 @@ mod threshold;
 
 pub use duration::go_duration;
 pub use error::LocalError;
-pub use hash::content_hash;
+pub use hash::{content_hash, service_hash};
 pub use health::{AggregatedHealth, aggregate_status};
 pub use interval::{full_sync_delay, full_sync_interval};
 pub use key::{Key, Source};

@@ -58,18 +58,6 @@ pub fn agent_service(out: &mut Vec<u8>, s: &NodeService, datacenter: &str, conte
     o.close();
 }
 
-/// Hash of everything that [`agent_service`] shows, as 16 hexadecimal digits: it changes with any field of the definition and
-/// with nothing else, and is the same after a restart.
-pub fn agent_service_hash(s: &NodeService, datacenter: &str) -> String {
-    let mut json = Vec::with_capacity(512);
-    agent_service(&mut json, s, datacenter, None);
-    let mut h = 0xcbf2_9ce4_8422_2325_u64;
-    for b in json {
-        h = (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
-    }
-    format!("{h:016x}")
-}
-
 /// `{"id":{…}}`
 pub fn agent_services<'a>(
     out: &mut Vec<u8>,

@@ -29,12 +29,12 @@ pub(crate) fn get<'a>(ctx: &'a Ctx<'a>, _body: Bytes) -> BoxFuture<'a, Result<Re
             let Some(service) = ctx.agent().service(id) else {
                 return Err(HttpError::not_found(format!("unknown service ID: {id}")));
             };
-            let hash = api::encode::agent_service_hash(&service, dc);
+            let hash = local::service_hash(&service);
             let expired = deadline.is_none_or(|d| Instant::now() >= d);
-            if expired || hash != known {
+            if expired || hash.as_str() != known {
                 let mut out = Vec::with_capacity(512);
-                api::encode::agent_service(&mut out, &service, dc, Some(&hash));
-                return Ok(Reply::json(out).with("x-consul-contenthash", &hash));
+                api::encode::agent_service(&mut out, &service, dc, Some(hash.as_str()));
+                return Ok(Reply::json(out).with("x-consul-contenthash", hash.as_str()));
             }
             if let Some(deadline) = deadline {
                 // Whether it changed or the time is up is seen in the next round.
