@@ -79,7 +79,7 @@ impl Agent {
             "node_name": format!("n-{}", p[0]), "data_dir": dir.path().join("data"), "bind_addr": plan.ip, "client_addr": plan.ip,
             "advertise_addr": plan.ip, "log_level": "warn", "disable_update_check": true, "server": plan.server,
             "ports": {"http": p[0], "dns": p[1], "server": p[2], "serf_lan": p[3], "serf_wan": if plan.server { i64::from(p[4]) } else { -1 }, "grpc": -1, "grpc_tls": -1},
-            "retry_join": plan.join, "retry_interval": "1s", "limits": {"http_max_conns_per_client": 20000},
+            "retry_join": plan.join, "retry_interval": "1s", "limits": {"http_max_conns_per_client": 4000},
         });
         let map = config.as_object_mut().context("object")?;
         if plan.server {
