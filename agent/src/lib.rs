@@ -1,6 +1,6 @@
 //! The composition root: configuration in, parts built in order of dependency, a running agent out.
 //!
-//! Everything that decides lives in other crates; here they are connected. Start with [`start`], which shows the order, and
+//! Everything that decides lives in other crates; here they are connected. Start with `start`, which shows the order, and
 //! [`run`], which is the `agent` command with its signals.
 
 mod bootstrap;

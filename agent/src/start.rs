@@ -384,7 +384,7 @@ impl Agent {
         });
     }
 
-    /// Ends the agent: everything stops within a bound. Call after [`Self::leave`] for a graceful end.
+    /// Ends the agent: everything stops within a bound. Call after [`Self::leave_gracefully`] for a graceful end.
     pub async fn stop(&self) {
         self.tasks.shutdown().trigger();
         if let Some(server) = &self.server {
