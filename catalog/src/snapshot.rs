@@ -4,7 +4,7 @@
 //! header   "PRAETOR\0", format version u16
 //! frame*   length u32, CRC-32 of the payload u32, payload: records, each with its length u32 before it
 //! ```
-//! All numbers are little-endian. A record is a binary message of [`record::Record`]; the last one says how many there were.
+//! All numbers are little-endian. A record is a binary message of `record::Record`; the last one says how many there were.
 //! Only rows and those indexes that rows do not tell are stored; groups and other derived maps are built again.
 
 mod reader;

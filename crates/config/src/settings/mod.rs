@@ -95,7 +95,7 @@ pub struct RuntimeConfig {
     pub config_entries: Vec<serde_json::Value>,
     /// `experiments`.
     pub experiments: Vec<Str>,
-    /// The merged settings as written, from which [`crate::diff`] names what changed.
+    /// The merged settings as written, from which [`crate::diff()`] names what changed.
     pub written: crate::merge::Settings,
 }
 
