@@ -1,4 +1,5 @@
 //! The program from outside, under both of its names.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::{os::unix::fs::symlink, path::Path, process::Command};
 
