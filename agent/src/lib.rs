@@ -8,6 +8,7 @@ mod consensus;
 mod convert;
 mod data_dir;
 mod members;
+mod memory;
 mod metering;
 mod ports;
 pub mod run;
@@ -15,4 +16,4 @@ mod start;
 mod stats;
 mod tags;
 
-pub use start::{Agent, StartError};
+pub use start::{Agent, RaftStorage, Reloader, StartError, World};

@@ -32,6 +32,7 @@ enum End {
 
 /// Runs the agent with the arguments after `agent`; answers the exit code.
 pub fn agent_command(args: Vec<String>) -> i32 {
+    crate::memory::no_huge_pages();
     let flags = match config::flags::parse(&args) {
         Ok(flags) => flags,
         Err(text) => {
@@ -130,7 +131,13 @@ async fn run(
     let banner = banner(&config);
     let process = config.process.clone();
     let world =
-        World { net: Arc::new(TokioNet), clock: Arc::new(SystemClock), seed: RngSeed::from_os(), logs };
+        World {
+        net: Arc::new(TokioNet),
+        clock: Arc::new(SystemClock),
+        seed: RngSeed::from_os(),
+        logs,
+        raft_storage: None,
+    };
     let shutdown = Shutdown::new();
     if !json {
         say("==> Starting Consul agent...", false);

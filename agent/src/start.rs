@@ -83,6 +83,17 @@ pub struct World {
     pub seed: RngSeed,
     /// Log output.
     pub logs: Logs,
+    /// Where a server keeps Raft's log and snapshots, if not in its data directory.
+    pub raft_storage: Option<RaftStorage>,
+}
+
+/// Storage of Raft that a simulation can take the power from.
+#[derive(Clone)]
+pub struct RaftStorage {
+    /// Files and who writes them.
+    pub storage: raft::storage::Storage,
+    /// Size of a log segment, bytes.
+    pub segment_bytes: u64,
 }
 
 /// The server's own parts.
@@ -166,15 +177,18 @@ impl Agent {
         let consensus = match config.server {
             true => {
                 let transport = Arc::new(PoolTransport { pool: pool.clone(), addresses: addresses.clone() });
-                let raft = RaftHandle::start(
-                    convert::raft(&config, server_id, data.as_ref()),
-                    transport,
-                    Arc::new(HubObserver(hub.clone())),
-                    world.clock.clone(),
-                    seed,
-                    tasks.clone(),
-                )
-                .await?;
+                let mut raft_config = convert::raft(&config, server_id, data.as_ref());
+                let observer = Arc::new(HubObserver(hub.clone()));
+                let (clock, owner) = (world.clock.clone(), tasks.clone());
+                let raft = match &world.raft_storage {
+                    None => RaftHandle::start(raft_config, transport, observer, clock, seed, owner).await?,
+                    Some(RaftStorage { storage, segment_bytes }) => {
+                        raft_config.segment_bytes = *segment_bytes;
+                        let storage = storage.clone();
+                        RaftHandle::start_on(raft_config, storage, transport, observer, clock, seed, owner)
+                            .await?
+                    }
+                };
                 let meter = metering::LogMeter::new(&metrics);
                 Some(RaftConsensus::start(raft, server_id.0, addresses.clone(), &pool, meter, &tasks))
             }
@@ -382,6 +396,26 @@ impl Agent {
                 failed.trigger();
             }
         });
+    }
+
+    /// Submit and Query of this agent.
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+
+    /// Its own services and checks.
+    pub fn local(&self) -> &LocalState {
+        &self.local
+    }
+
+    /// The gossip pool of its datacenter.
+    pub fn gossip(&self) -> &GossipHandle {
+        &self.lan
+    }
+
+    /// Consensus, on a server.
+    pub fn raft(&self) -> Option<&RaftHandle> {
+        self.server.as_ref().map(|s| s.consensus.raft())
     }
 
     /// Ends the agent: everything stops within a bound. Call after [`Self::leave_gracefully`] for a graceful end.

@@ -72,6 +72,22 @@ pub fn parse(buf: &[u8]) -> Parsed {
     if buf.len() < end { Parsed::Partial } else { Parsed::Whole(status, start, end) }
 }
 
+/// The body without the sizes of its chunks; both have been looked at by [`parse`].
+fn plain(head: &[u8], body: &[u8]) -> Vec<u8> {
+    let head = String::from_utf8_lossy(head).to_ascii_lowercase();
+    if !head.contains("\r\ntransfer-encoding: chunked") {
+        return body.to_vec();
+    }
+    let (mut out, mut rest) = (vec![], body);
+    while let Some(eol) = rest.windows(2).position(|w| w == b"\r\n") {
+        let size = std::str::from_utf8(&rest[..eol]).ok().and_then(|s| usize::from_str_radix(s, 16).ok());
+        let Some(chunk) = size.and_then(|n| rest.get(eol + 2..eol + 2 + n)) else { break };
+        out.extend_from_slice(chunk);
+        rest = rest.get(eol + 2 + chunk.len() + 2..).unwrap_or_default();
+    }
+    out
+}
+
 /// One request on a connection of its own.
 pub fn once(to: SocketAddr, method: &str, path: &str, body: &[u8]) -> Result<(u16, Vec<u8>)> {
     let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(2))?;
@@ -81,7 +97,7 @@ pub fn once(to: SocketAddr, method: &str, path: &str, body: &[u8]) -> Result<(u1
     let mut chunk = [0; 64 << 10];
     loop {
         match parse(&buf) {
-            Parsed::Whole(status, start, end) => return Ok((status, buf[start..end].to_vec())),
+            Parsed::Whole(status, start, end) => return Ok((status, plain(&buf[..start], &buf[start..end]))),
             Parsed::Bad => bail!("not an HTTP answer"),
             Parsed::Partial => {}
         }

@@ -1,6 +1,9 @@
 //! Decoders of bytes from outside, each as a function that must neither panic nor hang, whatever it is given. `fuzz/` drives
 //! them with libFuzzer; the corpus runs as an ordinary test.
 
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::{collections::BTreeMap, time::Duration};
 use types::{command::Proposal, record::CheckServiceNode};
 
 /// What a target does with an input.
@@ -17,6 +20,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("rpc_frame", rpc_frame),
     ("log_entry", log_entry),
     ("snapshot", snapshot),
+    ("gossip_packet", gossip_packet),
+    ("gossip_stream", gossip_stream),
 ];
 
 /// Runs the target `name`.
@@ -32,6 +37,44 @@ fn dns_question(input: &[u8]) {
     for transport in [dns::Transport::Udp, dns::Transport::Tcp] {
         let _ = dns::parse(input, transport);
     }
+}
+
+/// A member of an unencrypted pool, where damage is not stopped by the seal.
+fn member() -> gossip::Core {
+    let config = gossip::CoreConfig {
+        name: "n1".into(),
+        addr: ([10, 0, 0, 1], 8301).into(),
+        bump: 5,
+        label: "l".into(),
+        tags: BTreeMap::new(),
+        timing: gossip::Timing::lan(),
+        keyring: None,
+        verify_incoming: true,
+        verify_outgoing: true,
+        reconnect_timeout: Duration::from_secs(60),
+        tombstone_timeout: Duration::from_secs(60),
+    };
+    gossip::Core::new(config, Duration::ZERO, ChaCha8Rng::seed_from_u64(1)).expect("a member")
+}
+
+/// Whatever comes, the member knows itself and goes on.
+fn gossip_packet(input: &[u8]) {
+    let mut core = member();
+    core.handle_datagram(Duration::from_secs(1), ([10, 0, 0, 2], 8301).into(), input);
+    core.handle_timers(Duration::from_secs(2));
+    while core.poll_output().is_some() {}
+    assert!(core.members().iter().any(|m| m.name == "n1"), "it is still a member");
+}
+
+fn gossip_stream(input: &[u8]) {
+    let mut core = member();
+    let now = Duration::from_secs(1);
+    let _ = core.handle_request(now, input);
+    let _ = core.sync_answered(now, input);
+    let _ = core.keyring_answered(input);
+    let _ = core.ping_answered(now, 1, input);
+    while core.poll_output().is_some() {}
+    assert!(core.members().iter().any(|m| m.name == "n1"), "it is still a member");
 }
 
 fn text(input: &[u8], then: impl FnOnce(&str)) {

@@ -5,7 +5,7 @@ use gossip_driver::{ForceLeaveError, GossipHandle};
 use http_api::port::{
     AgentTokenKind, MembershipPort, PortError, PortFuture, SelfConfig, SelfInfo, VersionInfo, XdsPorts,
 };
-use types::{API_LEVEL, SecretToken, Str, member::Member};
+use types::{API_LEVEL, RequestError, SecretToken, Str, member::Member};
 
 fn failed(e: impl ToString) -> PortError {
     PortError::Failed(Str::from(e.to_string()))
@@ -131,10 +131,13 @@ impl MembershipPort for Agent {
     }
 
     fn set_token(&self, kind: AgentTokenKind, token: SecretToken) -> PortFuture<'_, ()> {
-        if kind == AgentTokenKind::Default {
+        let done = if kind == AgentTokenKind::Default {
             self.local.set_default_token(token);
-        }
-        Box::pin(async { Ok(()) })
+            Ok(())
+        } else {
+            Err(RequestError::NotBuilt(format!("the agent's {kind:?} token").into()).into())
+        };
+        Box::pin(async { done })
     }
 }
 

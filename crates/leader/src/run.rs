@@ -198,13 +198,16 @@ struct Duties<'a, R> {
 }
 
 impl<R: RngCore> Duties<'_, R> {
+    /// Returns when this server does not lead any more, as far as it can tell. The watch that this future runs beside says so
+    /// when a term has ended; when it says nothing, leadership was kept after all (a handover that nobody took), and the caller
+    /// begins again.
     async fn run(&mut self, events: &mut mpsc::Receiver<MemberEvent>) {
         // What is in the channel is older than the full pass below.
         while events.try_recv().is_ok() {}
         loop {
             match self.establish().await {
                 Ok(()) => break,
-                Err(Halt::Lost) => return std::future::pending().await,
+                Err(Halt::Lost) => return sleep(RETRY).await,
                 Err(Halt::Later(error)) => {
                     tracing::warn!(%error, "leader could not take up its duties, trying again");
                     sleep(RETRY).await;
@@ -233,8 +236,7 @@ impl<R: RngCore> Duties<'_, R> {
             };
             match outcome {
                 Ok(()) => {}
-                // The term's end is announced by the watch that this future runs beside.
-                Err(Halt::Lost) => return std::future::pending().await,
+                Err(Halt::Lost) => return sleep(RETRY).await,
                 Err(Halt::Later(error)) => {
                     tracing::warn!(%error, "a duty of the leader failed, trying again");
                     sleep(RETRY).await;
