@@ -130,8 +130,7 @@ async fn run(
     let json = config.log.json;
     let banner = banner(&config);
     let process = config.process.clone();
-    let world =
-        World {
+    let world = World {
         net: Arc::new(TokioNet),
         clock: Arc::new(SystemClock),
         seed: RngSeed::from_os(),

@@ -376,23 +376,23 @@ impl Agent {
         };
         let join = &config.join;
         if !join.lan.is_empty() {
-            self.keep_joining(self.lan.clone(), plan(&join.lan, join.interval_lan, join.max_lan), "LAN");
+            self.keep_joining(self.lan.clone(), plan(&join.lan, join.interval_lan, join.max_lan));
         }
         if !join.wan.is_empty() {
             match self.server.as_ref().and_then(|s| s.wan.clone()) {
-                Some(wan) => self.keep_joining(wan, plan(&join.wan, join.interval_wan, join.max_wan), "WAN"),
+                Some(wan) => self.keep_joining(wan, plan(&join.wan, join.interval_wan, join.max_wan)),
                 None => tracing::error!("(WAN) couldn't join: Err: Must be a server to join WAN cluster"),
             }
         }
     }
 
-    fn keep_joining(&self, gossip: GossipHandle, plan: RetryJoin, pool: &'static str) {
+    fn keep_joining(&self, gossip: GossipHandle, plan: RetryJoin) {
         let failed = self.tasks.shutdown().clone();
         self.tasks.spawn("retry join", async move {
             if let Err(error) = gossip.retry_join(plan).await
                 && !failed.is_triggered()
             {
-                tracing::error!(pool, %error, "Retry join failed");
+                tracing::error!("{error}");
                 failed.trigger();
             }
         });

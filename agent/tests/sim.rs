@@ -10,6 +10,11 @@
 
 #![allow(missing_docs, clippy::print_stdout, clippy::panic, reason = "a test")]
 
+#[cfg(not(tokio_unstable))]
+compile_error!(
+    "a history repeats only with --cfg tokio_unstable: RUSTFLAGS of the environment replaces .cargo/config.toml"
+);
+
 #[path = "sim/check.rs"]
 mod check;
 #[path = "sim/net.rs"]
@@ -25,6 +30,7 @@ fn run(seed: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
+        .rng_seed(tokio::runtime::RngSeed::from_bytes(&seed.to_le_bytes()))
         .build()
         .expect("a runtime");
     let (failures, trace) = runtime.block_on(world::history(seed));

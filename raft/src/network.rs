@@ -16,7 +16,8 @@ use openraft::{
         TransferLeaderResponse, VoteRequest, VoteResponse,
     },
 };
-use std::{future::Future, sync::Arc, time::Duration};
+use parking_lot::Mutex;
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 /// Bytes of a snapshot in one request.
 const CHUNK_BYTES: usize = 512 << 10;
@@ -29,8 +30,34 @@ const APPEND_LIMIT: Duration = Duration::from_secs(2);
 
 /// Makes a client for each member.
 pub struct Network {
-    pub(crate) me: ServerId,
-    pub(crate) transport: Arc<dyn Transport>,
+    me: ServerId,
+    transport: Arc<dyn Transport>,
+    silent: Arc<Silent>,
+}
+
+impl Network {
+    pub(crate) fn new(me: ServerId, transport: Arc<dyn Transport>) -> Self {
+        Self { me, transport, silent: Arc::default() }
+    }
+}
+
+/// Members that did not answer the last time, so that each is logged once when it falls silent and once when it is back.
+#[derive(Default)]
+struct Silent(Mutex<BTreeSet<ServerId>>);
+
+impl Silent {
+    fn note(&self, target: ServerId, peer: &Peer, error: Option<&TransportError>) {
+        let mut silent = self.0.lock();
+        match error {
+            Some(error) if silent.insert(target) => {
+                tracing::warn!(server = %target, addr = %peer.addr, %error, "server does not answer");
+            }
+            None if silent.remove(&target) => {
+                tracing::info!(server = %target, addr = %peer.addr, "server answers again");
+            }
+            _ => {}
+        }
+    }
 }
 
 /// The way to one member.
@@ -39,13 +66,15 @@ pub struct Client {
     target: ServerId,
     peer: Peer,
     transport: Arc<dyn Transport>,
+    silent: Arc<Silent>,
 }
 
 impl RaftNetworkFactory<C> for Network {
     type Network = Client;
 
     async fn new_client(&mut self, target: ServerId, peer: &Peer) -> Client {
-        Client { me: self.me, target, peer: peer.clone(), transport: self.transport.clone() }
+        let (transport, silent) = (self.transport.clone(), self.silent.clone());
+        Client { me: self.me, target, peer: peer.clone(), transport, silent }
     }
 }
 
@@ -83,7 +112,9 @@ impl Client {
         request: Request,
         limit: Duration,
     ) -> Result<Response, RPCError<C>> {
-        call(&*self.transport, self.me, self.target, &self.peer, request, limit).await.map_err(|e| match e {
+        let answer = call(&*self.transport, self.me, self.target, &self.peer, request, limit).await;
+        self.silent.note(self.target, &self.peer, answer.as_ref().err());
+        answer.map_err(|e| match e {
             TransportError::Unreachable(_) => RPCError::Unreachable(Unreachable::from_string(e)),
             TransportError::Timeout => {
                 RPCError::Timeout(Timeout { action, id: self.me, target: self.target, timeout: limit })

@@ -108,7 +108,7 @@ pub(crate) async fn start(
         entries: config.snapshot_threshold.saturating_mul(LATE),
     };
     let (machine, published) = Machine::new(newest, snapshots.clone(), observer, rule, inline);
-    let network = Network { me: config.id, transport: transport.clone() };
+    let network = Network::new(config.id, transport.clone());
     let seed = seed.fork("raft").next_u64();
     let raft = Runtime::scope(seed, Raft::new(config.id, raft_config, network, log.clone(), machine))
         .await

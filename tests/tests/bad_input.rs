@@ -136,6 +136,27 @@ fn servers_with_one_node_id_or_other_expectations_form_nothing() -> Result<()> {
 }
 
 #[test]
+fn two_bootstrap_servers_stay_two_and_lose_nothing() -> Result<()> {
+    let mut cluster = Cluster::new(2, 0)?;
+    for node in &mut cluster.nodes {
+        node.args = args(&["-bootstrap", "-hcl", "bootstrap_expect = 0"]);
+    }
+    cluster.start()?;
+    for node in &cluster.nodes {
+        let write = || (node.call("PUT", "/v1/kv/mine", &node.name).body.trim() == "true").then_some(());
+        wait_for("each leads its own", write)?;
+    }
+    for node in &cluster.nodes {
+        logged(node, "both in bootstrap mode")?;
+    }
+    for node in &cluster.nodes {
+        let read = node.call("GET", "/v1/kv/mine?raw&consistent", "");
+        ensure!(read.status == 200 && read.body == node.name, "{}: {read:?}\n{}", node.name, cluster.logs());
+    }
+    Ok(())
+}
+
+#[test]
 fn a_wrong_gossip_key_stays_outside() -> Result<()> {
     let mut cluster = pair()?;
     cluster.node_mut("client1")?.args = args(&["-encrypt", OTHER_KEY]);

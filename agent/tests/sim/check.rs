@@ -142,7 +142,9 @@ impl Journal {
                     match get(store, name) {
                         Some((create, ..)) if create == *index => {}
                         other => {
-                            self.fail(format!("write {name} was acknowledged at {index}, now it is {other:?}"));
+                            self.fail(format!(
+                                "write {name} was acknowledged at {index}, now it is {other:?}"
+                            ));
                         }
                     }
                 }

@@ -392,8 +392,7 @@ async fn missing(world: &World) -> Option<String> {
         return Some("a host is down".into());
     }
     for agent in &up {
-        let alive =
-            agent.gossip().members().iter().filter(|m| m.status == MemberStatus::Alive).count();
+        let alive = agent.gossip().members().iter().filter(|m| m.status == MemberStatus::Alive).count();
         if alive != HOSTS {
             return Some(format!("{} sees {alive} members alive", agent.gossip().local_member().name));
         }
@@ -432,8 +431,12 @@ fn unlike(state: &catalog::Store, agent: &Agent, at: usize) -> Option<String> {
     if health(state, at).as_deref() != Some("passing") {
         return Some(format!("serfHealth of {} is {:?}", name(at), health(state, at)));
     }
-    let rows: BTreeMap<String, i64> =
-        rows.services.iter().map(|s| (s.id.to_string(), i64::from(s.port))).filter(|(id, _)| id != "consul").collect();
+    let rows: BTreeMap<String, i64> = rows
+        .services
+        .iter()
+        .map(|s| (s.id.to_string(), i64::from(s.port)))
+        .filter(|(id, _)| id != "consul")
+        .collect();
     let own: BTreeMap<String, i64> = agent
         .local()
         .services()
@@ -480,7 +483,11 @@ async fn recover(world: &Arc<World>) {
     });
     if healed.await.is_err() {
         let states: Vec<String> = world.servers().iter().map(|h| format!("{:?}", h.status_now())).collect();
-        world.journal.fail(format!("did not heal: {}\n    {}", last.unwrap_or_default(), states.join("\n    ")));
+        world.journal.fail(format!(
+            "did not heal: {}\n    {}",
+            last.unwrap_or_default(),
+            states.join("\n    ")
+        ));
     }
     world.note("healed");
 }
@@ -493,7 +500,9 @@ async fn bury(world: &Arc<World>, rng: &mut impl Rng) {
         loop {
             if let Some(leader) = world.leader() {
                 let state = leader.state();
-                if let Some(other) = (0..HOSTS).find(|o| *o != at && health(&state, *o).as_deref() != Some("passing")) {
+                if let Some(other) =
+                    (0..HOSTS).find(|o| *o != at && health(&state, *o).as_deref() != Some("passing"))
+                {
                     return Err(format!("serfHealth of {} failed with {}", name(other), name(at)));
                 }
                 if health(&state, at).as_deref() == Some("critical") {
@@ -506,7 +515,9 @@ async fn bury(world: &Arc<World>, rng: &mut impl Rng) {
     match seen.await {
         Ok(Ok(())) => {}
         Ok(Err(text)) => world.journal.fail(text),
-        Err(_) => world.journal.fail(format!("serfHealth of {} is not critical a minute after its end", name(at))),
+        Err(_) => {
+            world.journal.fail(format!("serfHealth of {} is not critical a minute after its end", name(at)))
+        }
     }
 }
 

@@ -79,7 +79,7 @@ impl Shared {
 
     fn wants(&self, meta: &Metadata<'_>) -> bool {
         let lowest = level_from(self.lowest.load(Ordering::Relaxed));
-        let level = Level::of(*meta.level());
+        let level = level_of(meta);
         // Libraries speak up from WARN; what they say below is only for TRACE.
         level >= lowest
             && (level >= Level::Warn || lowest == Level::Trace || module_of(meta.target()).is_some())
@@ -87,7 +87,7 @@ impl Shared {
 
     fn write(&self, event: &Event<'_>) {
         let meta = event.metadata();
-        let level = Level::of(*meta.level());
+        let level = level_of(meta);
         let module = module_of(meta.target()).unwrap_or(meta.target());
         let listeners = self.monitors.listeners();
         let written = level >= self.level();
@@ -117,6 +117,14 @@ impl Shared {
             self.writer.send(level, form(self.json), syslog);
         }
     }
+}
+
+/// How much an event matters here. openraft warns of every single message that a dead server does not answer, twenty times a
+/// second; `raft` says once that a server is gone and once that it is back.
+fn level_of(meta: &Metadata<'_>) -> Level {
+    let level = Level::of(*meta.level());
+    let chatty = level == Level::Warn && meta.target().split("::").next() == Some("openraft");
+    if chatty { Level::Debug } else { level }
 }
 
 fn level_from(raw: u8) -> Level {
