@@ -434,14 +434,14 @@ fn unlike(state: &catalog::Store, agent: &Agent, at: usize) -> Option<String> {
     let rows: BTreeMap<String, i64> = rows
         .services
         .iter()
-        .map(|s| (s.id.to_string(), i64::from(s.port)))
+        .map(|s| (s.id.to_string(), s.port))
         .filter(|(id, _)| id != "consul")
         .collect();
     let own: BTreeMap<String, i64> = agent
         .local()
         .services()
         .values()
-        .map(|s| (s.id.to_string(), i64::from(s.port)))
+        .map(|s| (s.id.to_string(), s.port))
         .filter(|(id, _)| id != "consul")
         .collect();
     (rows != own).then(|| format!("{} has services {own:?}, the catalog {rows:?}", name(at)))
@@ -516,7 +516,8 @@ async fn bury(world: &Arc<World>, rng: &mut impl Rng) {
         Ok(Ok(())) => {}
         Ok(Err(text)) => world.journal.fail(text),
         Err(_) => {
-            world.journal.fail(format!("serfHealth of {} is not critical a minute after its end", name(at)))
+            let text = format!("serfHealth of {} is not critical a minute after its end", name(at));
+            world.journal.fail(text);
         }
     }
 }
