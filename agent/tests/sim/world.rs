@@ -431,12 +431,8 @@ fn unlike(state: &catalog::Store, agent: &Agent, at: usize) -> Option<String> {
     if health(state, at).as_deref() != Some("passing") {
         return Some(format!("serfHealth of {} is {:?}", name(at), health(state, at)));
     }
-    let rows: BTreeMap<String, i64> = rows
-        .services
-        .iter()
-        .map(|s| (s.id.to_string(), s.port))
-        .filter(|(id, _)| id != "consul")
-        .collect();
+    let rows: BTreeMap<String, i64> =
+        rows.services.iter().map(|s| (s.id.to_string(), s.port)).filter(|(id, _)| id != "consul").collect();
     let own: BTreeMap<String, i64> = agent
         .local()
         .services()
