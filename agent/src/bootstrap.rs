@@ -85,7 +85,7 @@ pub async fn propose(
             .map_err(|e| format!("server {} at {}: {e}", peer.name, peer.addr))
     };
     for (_, peer) in set.iter().filter(|(id, _)| *id != own_id) {
-        match call(peer, Request::Status).await? {
+        match call(peer, Request::Status { datacenter: None }).await? {
             Response::Status(s) if s.peers.is_empty() => {}
             _ => return Ok(false),
         }

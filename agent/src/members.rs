@@ -7,12 +7,15 @@ use crate::{
 use config::RuntimeConfig;
 use gossip_driver::{GossipHandle, MemberEvent};
 use raft::ServerId;
-use rpc::{Pool, ServerList};
+use rpc::{Datacenters, Pool, ServerList};
 use runtime::Tasks;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use telemetry::Metrics;
 use tokio::sync::{mpsc, watch};
-use types::member::{MemberStatus, ServerInfo};
+use types::{
+    DatacenterName,
+    member::{Member, MemberStatus, ServerInfo},
+};
 
 /// Period in which membership is compared although nothing was heard; repairs whatever was missed.
 const RECHECK: Duration = Duration::from_secs(10);
@@ -23,12 +26,7 @@ const REBALANCE: Duration = Duration::from_secs(150);
 
 /// The servers of this datacenter that gossip knows, in any state.
 pub fn servers(gossip: &GossipHandle, datacenter: &str) -> Vec<ServerInfo> {
-    gossip
-        .members()
-        .iter()
-        .filter_map(types::member::Member::server)
-        .filter(|s| &*s.datacenter == datacenter)
-        .collect()
+    gossip.members().iter().filter_map(Member::server).filter(|s| &*s.datacenter == datacenter).collect()
 }
 
 /// Keeps addresses and the server list in step with gossip.
@@ -64,6 +62,59 @@ pub fn follow(
             }
         }
     });
+}
+
+/// Keeps the other datacenters in step with the WAN pool, and brings the servers of this one into it: whoever joins the LAN pool
+/// need not be told to join the WAN, too.
+pub fn follow_wan(
+    wan: &GossipHandle,
+    lan: &GossipHandle,
+    config: &RuntimeConfig,
+    datacenters: Arc<Datacenters>,
+    tasks: &Tasks,
+) {
+    let (wan, lan, own, shutdown) =
+        (wan.clone(), lan.clone(), config.node.datacenter.clone(), tasks.shutdown().clone());
+    tasks.spawn_critical("WAN membership", async move {
+        let (mut far, mut near) = (wan.member_changes(), lan.member_changes());
+        loop {
+            far.mark_unchanged();
+            near.mark_unchanged();
+            let mut known: BTreeMap<DatacenterName, Vec<SocketAddr>> = BTreeMap::new();
+            for server in wan.members().iter().filter_map(Member::server) {
+                if matches!(server.status, MemberStatus::Left | MemberStatus::None) {
+                    continue;
+                }
+                let alive = known.entry(server.datacenter.folded().into()).or_default();
+                if server.status == MemberStatus::Alive {
+                    alive.push(server.rpc_addr);
+                }
+            }
+            datacenters.set(&known);
+            let absent = absent_from_wan(&lan.members(), &wan.members(), &own);
+            if !absent.is_empty()
+                && let Err(error) = wan.join(&absent).await
+            {
+                tracing::debug!(%error, "servers of this datacenter cannot be brought into the WAN pool yet");
+            }
+            tokio::select! {
+                () = shutdown.wait() => return,
+                changed = far.changed() => if changed.is_err() { return },
+                changed = near.changed() => if changed.is_err() { return },
+                () = tokio::time::sleep(RECHECK) => {}
+            }
+        }
+    });
+}
+
+/// WAN addresses of the living servers of `own` that the WAN pool does not have.
+fn absent_from_wan(lan: &[Member], wan: &[Member], own: &str) -> Vec<String> {
+    let there = |name: &str| wan.iter().any(|m| m.name == *name && m.status == MemberStatus::Alive);
+    let servers = lan.iter().filter(|m| m.status == MemberStatus::Alive && m.tag("role") == "consul");
+    servers
+        .filter(|m| m.tag("dc") == own && !there(&format!("{}.{own}", m.name)))
+        .filter_map(|m| Some(SocketAddr::new(m.addr.ip(), m.tag("wan_join_port").parse().ok()?).to_string()))
+        .collect()
 }
 
 /// Turns gossip's events into hints for the leader's duties, and logs them.

@@ -15,7 +15,7 @@ use gossip_driver::{GossipHandle, Pool as GossipPool, RetryJoin};
 use http_api::{HttpListener, HttpServer};
 use leader::Leader;
 use raft::{RaftHandle, ServerId};
-use rpc::{Pool, ServerList, ServerSide, Service, ViewHub};
+use rpc::{Datacenters, Pool, ServerList, ServerSide, Service, ViewHub};
 use runtime::{Net, RngSeed, Shutdown, Tasks, WallClock};
 use std::{
     io,
@@ -195,7 +195,15 @@ impl Agent {
             false => None,
         };
         let side = consensus.clone().map(|consensus| ServerSide { hub: hub.clone(), consensus });
-        let service = Service::new(convert::service(&config), side, list.clone(), pool.clone(), seed);
+        let datacenters = Arc::new(Datacenters::new(config.node.datacenter.clone(), seed));
+        let service = Service::new(
+            convert::service(&config),
+            side,
+            list.clone(),
+            datacenters.clone(),
+            pool.clone(),
+            seed,
+        );
         if let Some(listener) = rpc_listener {
             rpc::server::serve(listener, service.clone(), &tasks);
         }
@@ -245,6 +253,8 @@ impl Agent {
                         tracing::info!(pool = "WAN", event = event.as_str(), member = %event.member().name, "member changed");
                     }
                 });
+                members::follow_wan(&wan, &lan, &config, datacenters, &tasks);
+                tasks.spawn("datacenters", service.clone().probe_datacenters(tasks.shutdown().clone()));
                 Some(wan)
             }
             _ => None,

@@ -1,7 +1,6 @@
 //! What `/v1/agent/self` shows of the running agent, and what `/v1/agent/host` says of the machine.
 
 use crate::Agent;
-use http_api::port::MembershipPort as _;
 use rpc::Consensus;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -75,7 +74,7 @@ impl Agent {
                             if self.config.load().acl.enabled { "enabled" } else { "disabled" }.to_owned(),
                         ),
                         ("bootstrap", self.config.load().bootstrap.to_string()),
-                        ("known_datacenters", self.datacenters().len().to_string()),
+                        ("known_datacenters", self.service.known_datacenters().to_string()),
                         ("leader", leadership.is_leader.to_string()),
                         ("leader_addr", leadership.leader.map(|a| a.to_string()).unwrap_or_default()),
                         ("server", "true".to_owned()),

@@ -126,8 +126,8 @@ impl MembershipPort for Agent {
         Box::pin(async move { self.reload_config().await.map_err(failed) })
     }
 
-    fn datacenters(&self) -> Vec<Str> {
-        vec![Str::new(self.config.load().node.datacenter.as_str())]
+    fn datacenters(&self) -> PortFuture<'_, Vec<Str>> {
+        Box::pin(async move { Ok(self.service.datacenters().await?.into_iter().map(|dc| dc.0).collect()) })
     }
 
     fn set_token(&self, kind: AgentTokenKind, token: SecretToken) -> PortFuture<'_, ()> {
@@ -158,7 +158,7 @@ impl Agent {
                     tracing::warn!(%error, "failed to hand over leadership");
                 }
                 if let Ok(id) = self.node_id.parse::<raft::ServerId>()
-                    && let Err(error) = self.service.remove_server(id.0).await
+                    && let Err(error) = self.service.remove_server(None, id.0).await
                 {
                     tracing::warn!(%error, "failed to leave the Raft configuration");
                 }

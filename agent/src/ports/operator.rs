@@ -71,18 +71,29 @@ impl Agent {
 
 impl OperatorPort for Agent {
     fn raft_leader(&self, datacenter: Option<&str>) -> PortFuture<'_, Str> {
-        let dc = self.own_dc(datacenter);
+        let dc = datacenter.map(Str::new);
         Box::pin(async move {
-            dc?;
-            Ok(self.service.status().await?.leader.map(|a| Str::from(a.to_string())).unwrap_or_default())
+            Ok(self
+                .service
+                .status(dc.as_deref())
+                .await?
+                .leader
+                .map(|a| Str::from(a.to_string()))
+                .unwrap_or_default())
         })
     }
 
     fn raft_peers(&self, datacenter: Option<&str>) -> PortFuture<'_, Vec<Str>> {
-        let dc = self.own_dc(datacenter);
+        let dc = datacenter.map(Str::new);
         Box::pin(async move {
-            dc?;
-            Ok(self.service.status().await?.peers.iter().map(|a| Str::from(a.to_string())).collect())
+            Ok(self
+                .service
+                .status(dc.as_deref())
+                .await?
+                .peers
+                .iter()
+                .map(|a| Str::from(a.to_string()))
+                .collect())
         })
     }
 
@@ -91,12 +102,18 @@ impl OperatorPort for Agent {
         datacenter: Option<&str>,
         _stale: bool,
     ) -> PortFuture<'_, RaftConfiguration> {
-        let dc = self.own_dc(datacenter);
+        let dc = datacenter.map(Str::new);
         Box::pin(async move {
-            dc?;
-            let found = self.service.raft_configuration().await?;
+            let found = self.service.raft_configuration(dc.as_deref()).await?;
+            // Servers of other datacenters are in the WAN pool, under their long names.
+            let wan = self.server.as_ref().and_then(|s| s.wan.as_ref()).map(GossipHandle::members);
             let members = self.lan.members();
-            let name_of = |id: &str| members.iter().find(|m| m.tag("id") == id).map(|m| m.name.clone());
+            let name_of = |id: &str| {
+                let all = members.iter().chain(wan.iter().flat_map(|wan| wan.iter()));
+                let found = all.into_iter().find(|m| m.tag("id") == id)?;
+                let long = found.name.strip_suffix(&format!(".{}", found.tag("dc")));
+                Some(long.map_or_else(|| found.name.clone(), Str::new))
+            };
             Ok(RaftConfiguration {
                 index: found.index,
                 servers: found
@@ -119,16 +136,16 @@ impl OperatorPort for Agent {
     }
 
     fn raft_remove_peer(&self, datacenter: Option<&str>, peer: PeerSelector) -> PortFuture<'_, ()> {
-        let dc = self.own_dc(datacenter);
+        let dc = datacenter.map(Str::new);
         Box::pin(async move {
-            dc?;
-            let servers = self.service.raft_configuration().await?.servers;
+            let dc = dc.as_deref();
+            let servers = self.service.raft_configuration(dc).await?.servers;
             let found = servers.iter().find(|s| match &peer {
                 PeerSelector::Id(id) => ServerId(s.id).to_string() == id.to_lowercase(),
                 PeerSelector::Address(addr) => s.address.to_string() == **addr,
             });
             match (found, peer) {
-                (Some(server), _) => Ok(self.service.remove_server(server.id).await?),
+                (Some(server), _) => Ok(self.service.remove_server(dc, server.id).await?),
                 (None, PeerSelector::Id(id)) => Err(PortError::Failed(Str::from(format!(
                     "id \"{id}\" was not found in the Raft configuration"
                 )))),

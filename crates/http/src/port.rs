@@ -130,7 +130,7 @@ pub trait MembershipPort: Send + Sync + 'static {
     /// Reads the configuration again.
     fn reload(&self) -> PortFuture<'_, ()>;
     /// Known datacenters, nearest first.
-    fn datacenters(&self) -> Vec<Str>;
+    fn datacenters(&self) -> PortFuture<'_, Vec<Str>>;
     /// Replaces one of the agent's tokens.
     fn set_token(&self, kind: AgentTokenKind, token: SecretToken) -> PortFuture<'_, ()>;
 }

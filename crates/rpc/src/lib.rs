@@ -3,6 +3,7 @@
 //! - [`Submit`]: a write, which goes to the leader; the answer says applied, not applied, or unknown.
 //! - [`Query`]: a read with consistency and optional blocking.
 //! - [`ViewHub`]: the published version of the state and those who wait for it to change.
+//! - [`Datacenters`]: the other ones, and whether they answer.
 //! - [`Service`]: both traits for one agent; [`server`] and [`Pool`] carry requests over the server port.
 //!
 //! It refuses to know consensus (the [`Consensus`] port is plugged in) and HTTP. Start with [`service`].
@@ -10,6 +11,7 @@
 pub mod blocking;
 mod conn;
 pub mod consensus;
+pub mod datacenters;
 pub mod hub;
 pub mod message;
 pub mod pool;
@@ -19,6 +21,7 @@ pub mod servers;
 pub mod service;
 
 pub use consensus::{Consensus, Leadership};
+pub use datacenters::Datacenters;
 pub use hub::ViewHub;
 pub use pool::Pool;
 pub use ports::{Query, Submit};

@@ -7,7 +7,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use types::{
-    RequestError, SecretToken, Str,
+    DatacenterName, RequestError, SecretToken, Str,
     command::{Command, CommandResponse},
     query::{Query, QueryOptions, QueryResponse},
 };
@@ -56,14 +56,16 @@ pub enum Request {
     Query { query: Query, options: QueryOptions },
     /// Linearizable read point of the leader.
     ReadPoint,
-    /// Leader and peers.
-    Status,
-    /// The sender leaves for good: remove it from the Raft configuration (only the leader acts).
-    RemoveServer { id: u128 },
+    /// Leader and peers of `datacenter`.
+    Status { datacenter: Option<Str> },
+    /// Names of all datacenters, the nearest first.
+    Datacenters,
+    /// Remove a server from the Raft configuration of `datacenter` (only the leader acts).
+    RemoveServer { datacenter: Option<Str>, id: u128 },
     /// Hand leadership over to this server, or to any other voter.
     TransferLeader { to: Option<u128> },
-    /// Raft configuration with details.
-    RaftConfiguration,
+    /// Raft configuration of `datacenter` with details.
+    RaftConfiguration { datacenter: Option<Str> },
     /// Promise to take part in a first configuration of exactly these servers (sorted ids) and in no other.
     PromiseBootstrap { servers: Vec<u128> },
 }
@@ -114,6 +116,8 @@ pub enum Response {
     ReadPoint(u64),
     /// Leader and peers.
     Status(StatusAnswer),
+    /// Names.
+    Datacenters(Vec<DatacenterName>),
     /// Done.
     Ok,
     /// Raft configuration.

@@ -1,8 +1,11 @@
 //! Submit and Query for one agent: local on servers, forwarded otherwise.
 
+mod remote;
+
 use crate::{
     blocking::{blocking_query, run, version},
     consensus::Consensus,
+    datacenters::Datacenters,
     hub::ViewHub,
     message::{Answer, RaftConfiguration, Request, Response, StatusAnswer},
     pool::Pool,
@@ -25,7 +28,6 @@ const HOPS_MAX: u8 = 3;
 const RETRY_PAUSE: Duration = Duration::from_millis(25);
 /// How long one attempt at a write may wait for its answer.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
-
 /// Limits of the service.
 #[derive(Clone, Debug)]
 pub struct ServiceConfig {
@@ -52,6 +54,7 @@ pub struct Service {
     config: ServiceConfig,
     server: Option<ServerSide>,
     servers: Arc<ServerList>,
+    datacenters: Arc<Datacenters>,
     pool: Pool,
     jitter: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
 }
@@ -62,6 +65,7 @@ impl Service {
         config: ServiceConfig,
         server: Option<ServerSide>,
         servers: Arc<ServerList>,
+        datacenters: Arc<Datacenters>,
         pool: Pool,
         seed: RngSeed,
     ) -> Arc<Self> {
@@ -69,53 +73,79 @@ impl Service {
             config,
             server,
             servers,
+            datacenters,
             pool,
             jitter: parking_lot::Mutex::new(seed.fork("query jitter")),
         })
     }
 
-    fn check_datacenter(&self, dc: Option<&str>) -> Result<(), RequestError> {
-        match dc {
-            Some(dc) if !dc.is_empty() && !dc.eq_ignore_ascii_case(&self.config.datacenter) => {
-                Err(RequestError::NoPathToDatacenter)
-            }
-            _ => Ok(()),
+    fn is_own(&self, dc: Option<&str>) -> bool {
+        dc.is_none_or(|dc| dc.is_empty() || dc.eq_ignore_ascii_case(&self.config.datacenter))
+    }
+
+    /// Leader and peers of a datacenter (`None` = the own one), as this agent or a server it asks knows them.
+    ///
+    /// # Errors
+    /// When no server there answers.
+    pub async fn status(&self, datacenter: Option<&str>) -> Result<StatusAnswer, RequestError> {
+        let request = || Request::Status { datacenter: datacenter.map(Str::new) };
+        let answer = match &self.server {
+            None => self.ask_any_server(&request(), Instant::now() + self.config.hold).await?,
+            Some(s) => match self.place(datacenter)? {
+                Some(remote) => self.ask_remote(&remote, &request()).await?,
+                None => {
+                    let leader = s.consensus.leadership().leader;
+                    return Ok(StatusAnswer { leader, peers: s.consensus.peers() });
+                }
+            },
+        };
+        match answer {
+            Response::Status(s) => Ok(s),
+            other => Err(unexpected(&other)),
         }
     }
 
-    /// Leader and peers, as this agent or a server it asks knows them.
+    /// Names of all datacenters, the own one first, then by distance.
     ///
     /// # Errors
     /// On a client, when no server answers.
-    pub async fn status(&self) -> Result<StatusAnswer, RequestError> {
-        match &self.server {
-            Some(s) => {
-                Ok(StatusAnswer { leader: s.consensus.leadership().leader, peers: s.consensus.peers() })
-            }
-            None => match self.ask_any_server(&Request::Status, Instant::now() + self.config.hold).await? {
-                Response::Status(s) => Ok(s),
-                other => Err(unexpected(&other)),
-            },
+    pub async fn datacenters(&self) -> Result<Vec<DatacenterName>, RequestError> {
+        if self.server.is_some() {
+            return Ok(self.datacenters.by_distance());
+        }
+        match self.ask_any_server(&Request::Datacenters, Instant::now() + self.config.hold).await? {
+            Response::Datacenters(names) => Ok(names),
+            other => Err(unexpected(&other)),
         }
     }
 
-    /// The Raft configuration as the leader has it.
+    /// How many datacenters this agent knows by itself.
+    pub fn known_datacenters(&self) -> usize {
+        self.datacenters.remotes().len() + 1
+    }
+
+    /// The Raft configuration of a datacenter as its leader has it.
     ///
     /// # Errors
     /// When there is no leader.
-    pub async fn raft_configuration(&self) -> Result<RaftConfiguration, RequestError> {
-        match self.leader_request(Request::RaftConfiguration).await? {
+    pub async fn raft_configuration(
+        &self,
+        datacenter: Option<&str>,
+    ) -> Result<RaftConfiguration, RequestError> {
+        let request = Request::RaftConfiguration { datacenter: datacenter.map(Str::new) };
+        match self.leader_request(datacenter, request).await? {
             Response::RaftConfiguration(c) => Ok(c),
             other => Err(unexpected(&other)),
         }
     }
 
-    /// Asks the leader to take this server out of the Raft configuration.
+    /// Asks the leader of a datacenter to take a server out of the Raft configuration.
     ///
     /// # Errors
     /// When there is no leader, or it refuses.
-    pub async fn remove_server(&self, id: u128) -> Result<(), RequestError> {
-        self.leader_request(Request::RemoveServer { id }).await.map(|_ok| ())
+    pub async fn remove_server(&self, datacenter: Option<&str>, id: u128) -> Result<(), RequestError> {
+        let request = Request::RemoveServer { datacenter: datacenter.map(Str::new), id };
+        self.leader_request(datacenter, request).await.map(|_ok| ())
     }
 
     /// Asks the leader to hand leadership over, to the voter `to` or to the best one.
@@ -123,12 +153,17 @@ impl Service {
     /// # Errors
     /// When there is no leader, or nobody can take over.
     pub async fn transfer_leader(&self, to: Option<u128>) -> Result<(), RequestError> {
-        self.leader_request(Request::TransferLeader { to }).await.map(|_ok| ())
+        self.leader_request(None, Request::TransferLeader { to }).await.map(|_ok| ())
     }
 
-    /// Sends a request that only the leader answers, waiting for one within the hold time.
-    async fn leader_request(&self, request: Request) -> Answer {
+    /// Sends a request that only the leader of a datacenter answers, waiting for one within the hold time.
+    async fn leader_request(&self, datacenter: Option<&str>, request: Request) -> Answer {
         let deadline = Instant::now() + self.config.hold;
+        if self.server.is_some()
+            && let Some(remote) = self.place(datacenter)?
+        {
+            return self.ask_remote(&remote, &request).await;
+        }
         loop {
             let attempt = match &self.server {
                 Some(s) if s.consensus.leadership().is_leader => {
@@ -228,12 +263,15 @@ impl Service {
         command: Command,
         hops: u8,
     ) -> Result<(u64, CommandResponse), RequestError> {
-        self.check_datacenter(datacenter.as_deref())?;
         let deadline = Instant::now() + self.config.hold;
         let Some(server) = &self.server else {
             let request = Request::Submit { datacenter, token, command, hops };
             return submit_answer(self.ask_any_server(&request, deadline).await?);
         };
+        if let Some(remote) = self.place(datacenter.as_deref())? {
+            let request = Request::Submit { datacenter, token, command, hops };
+            return submit_answer(self.ask_remote(&remote, &request).await?);
+        }
         loop {
             let leadership = server.consensus.leadership();
             let attempt = if leadership.is_leader {
@@ -266,7 +304,6 @@ impl Service {
     }
 
     async fn query_inner(&self, query: Query, options: QueryOptions) -> Result<QueryResponse, RequestError> {
-        self.check_datacenter(options.datacenter.as_deref())?;
         let hold = Instant::now() + self.config.hold;
         let Some(server) = &self.server else {
             return match self.ask_any_server(&Request::Query { query, options }, hold).await? {
@@ -274,6 +311,12 @@ impl Service {
                 other => Err(unexpected(&other)),
             };
         };
+        if let Some(remote) = self.place(options.datacenter.as_deref())? {
+            return match self.ask_remote(&remote, &Request::Query { query, options }).await? {
+                Response::Query(r) => Ok(r),
+                other => Err(unexpected(&other)),
+            };
+        }
         let deadline = Instant::now() + self.wait(&options);
         loop {
             match self.query_here(server, &query, &options, deadline, hold).await {
@@ -348,19 +391,29 @@ impl Service {
                     .map_err(|_elapsed| RequestError::NoLeader)??;
                 Ok(Response::ReadPoint(point))
             }
-            Request::Status => self.status().await.map(Response::Status),
-            Request::RemoveServer { id } => server.consensus.remove_server(id).await.map(|()| Response::Ok),
+            Request::Status { datacenter } => self.status(datacenter.as_deref()).await.map(Response::Status),
+            Request::Datacenters => Ok(Response::Datacenters(self.datacenters.by_distance())),
+            Request::RemoveServer { datacenter, id } if self.is_own(datacenter.as_deref()) => {
+                server.consensus.remove_server(id).await.map(|()| Response::Ok)
+            }
+            Request::RemoveServer { datacenter, id } => {
+                Box::pin(self.remove_server(datacenter.as_deref(), id)).await.map(|()| Response::Ok)
+            }
             Request::TransferLeader { to } => {
                 server.consensus.transfer_leader(to).await.map(|()| Response::Ok)
             }
-            Request::RaftConfiguration if server.consensus.leadership().is_leader => {
+            Request::RaftConfiguration { datacenter }
+                if self.is_own(datacenter.as_deref()) && server.consensus.leadership().is_leader =>
+            {
                 Ok(Response::RaftConfiguration(server.consensus.configuration()))
             }
             Request::PromiseBootstrap { servers } => {
                 Ok(Response::Promise(server.consensus.promise_bootstrap(&servers)))
             }
-            Request::RaftConfiguration => {
-                Box::pin(self.raft_configuration()).await.map(Response::RaftConfiguration)
+            Request::RaftConfiguration { datacenter } => {
+                Box::pin(self.raft_configuration(datacenter.as_deref()))
+                    .await
+                    .map(Response::RaftConfiguration)
             }
         }
     }
@@ -395,6 +448,7 @@ fn unexpected(response: &Response) -> RequestError {
         Response::Query(_) => "query",
         Response::ReadPoint(_) => "read point",
         Response::Status(_) => "status",
+        Response::Datacenters(_) => "datacenters",
         Response::Ok => "ok",
         Response::RaftConfiguration(_) => "raft configuration",
         Response::Promise(_) => "promise",
@@ -446,7 +500,7 @@ impl Service {
     /// The local state, if it is fresh enough for these options without waiting.
     fn readable_now(&self, options: &QueryOptions) -> Option<&ServerSide> {
         let server = self.server.as_ref()?;
-        if options.min_index > 0 || self.check_datacenter(options.datacenter.as_deref()).is_err() {
+        if options.min_index > 0 || !self.is_own(options.datacenter.as_deref()) {
             return None;
         }
         match options.consistency {

@@ -32,7 +32,7 @@ pub struct Node {
 
 impl Node {
     pub(super) fn new(binary: &Path, dir: &Path, name: String, ip: Ipv4Addr, ports: Ports) -> Result<Self> {
-        let [http, dns, lan, rpc] = ports;
+        let [http, dns, lan, rpc, _wan] = ports;
         // After the example's own file, as a user would override it. The example's data_dir is relative.
         std::fs::write(
             dir.join("ports.hcl"),
@@ -125,6 +125,11 @@ impl Node {
     /// Address of the server port.
     pub fn rpc(&self) -> SocketAddr {
         (self.ip, self.ports[3]).into()
+    }
+
+    /// Address of WAN gossip, for a server that is started with `-serf-wan-port`; the others have none.
+    pub fn wan(&self) -> SocketAddr {
+        (self.ip, self.ports[4]).into()
     }
 
     /// Asks by HTTP.

@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use rand::Rng;
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 
-/// HTTP, DNS, LAN gossip, RPC.
-pub type Ports = [u16; 4];
+/// HTTP, DNS, LAN gossip, RPC, WAN gossip.
+pub type Ports = [u16; 5];
 
 const TRIES: usize = 1000;
 

@@ -21,12 +21,15 @@ use types::{
 const NO_SERVICE: &str = "Missing service name";
 const NO_NODE: &str = "Missing node name";
 
-pub(crate) fn datacenters(ctx: &Ctx<'_>) -> Result<Reply, HttpError> {
-    // The list comes from gossip, so that it is always as good as a cached one.
-    let reply = string_list(&ctx.agent().datacenters());
-    Ok(match cache_control(ctx)? {
-        Some(_) => reply.with("x-cache", "MISS"),
-        None => reply,
+pub(crate) fn datacenters<'a>(ctx: &'a Ctx<'a>, _body: Bytes) -> BoxFuture<'a, Result<Reply, HttpError>> {
+    Box::pin(async move {
+        let cached = cache_control(ctx)?;
+        // The list comes from gossip, so that it is always as good as a cached one.
+        let reply = string_list(&ctx.agent().datacenters().await?);
+        Ok(match cached {
+            Some(_) => reply.with("x-cache", "MISS"),
+            None => reply,
+        })
     })
 }
 

@@ -8,7 +8,9 @@ use crate::{
     reply::Reply,
     respond::accepts_gzip,
 };
+use bytes::Bytes;
 use http::StatusCode;
+use runtime::BoxFuture;
 use types::query::Query;
 
 fn enabled(ctx: &Ctx<'_>) -> Result<(), HttpError> {
@@ -18,15 +20,16 @@ fn enabled(ctx: &Ctx<'_>) -> Result<(), HttpError> {
     Ok(())
 }
 
-pub(crate) fn datacenters(ctx: &Ctx<'_>) -> Result<Reply, HttpError> {
-    enabled(ctx)?;
-    let list: Vec<_> = ctx
-        .agent()
-        .datacenters()
-        .iter()
-        .map(|dc| serde_json::json!({ "Datacenter": dc, "AreaID": "wan", "Coordinates": [] }))
-        .collect();
-    Ok(Reply::json(serde_json::Value::from(list).to_string()))
+pub(crate) fn datacenters<'a>(ctx: &'a Ctx<'a>, _body: Bytes) -> BoxFuture<'a, Result<Reply, HttpError>> {
+    Box::pin(async move {
+        enabled(ctx)?;
+        let all = ctx.agent().datacenters().await?;
+        let list: Vec<_> = all
+            .iter()
+            .map(|dc| serde_json::json!({ "Datacenter": dc, "AreaID": "wan", "Coordinates": [] }))
+            .collect();
+        Ok(Reply::json(serde_json::Value::from(list).to_string()))
+    })
 }
 
 pub(crate) fn nodes(ctx: &Ctx<'_>) -> Result<Read, HttpError> {

@@ -72,7 +72,7 @@ pub(crate) fn usage<'a>(ctx: &'a Ctx<'a>, _body: Bytes) -> BoxFuture<'a, Result<
         options.filter = None;
         options.node_meta = Vec::new();
         options.near = Str::default();
-        let all = if ctx.params.has("global") { ctx.agent().datacenters() } else { Vec::new() };
+        let all = if ctx.params.has("global") { ctx.agent().datacenters().await? } else { Vec::new() };
         let (first, mut meta) = count(ctx, &options).await?;
         let asked = options.datacenter.as_ref().map_or(ctx.config.datacenter.as_str(), |dc| dc.as_str());
         let mut usage = Map::from_iter([(asked.to_owned(), first.json())]);

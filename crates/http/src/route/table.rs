@@ -92,7 +92,7 @@ pub(crate) const TABLE: &[Route] = routes! {
 
     "/v1/catalog/register" => Put wait(catalog::register);
     "/v1/catalog/deregister" => Put wait(catalog::deregister);
-    "/v1/catalog/datacenters" => Get Now(catalog::datacenters);
+    "/v1/catalog/datacenters" => Get wait(catalog::datacenters);
     "/v1/catalog/nodes" => Get Read(catalog::nodes);
     "/v1/catalog/services" => Get Read(catalog::services);
     "/v1/catalog/service/" => Get Read(catalog::service);
@@ -113,7 +113,7 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/connect/intentions/match" => Get INTENTIONS;
     "/v1/connect/intentions/check" => Get INTENTIONS;
 
-    "/v1/coordinate/datacenters" => Get Now(coordinate::datacenters);
+    "/v1/coordinate/datacenters" => Get wait(coordinate::datacenters);
     "/v1/coordinate/nodes" => Get Read(coordinate::nodes);
     "/v1/coordinate/node/" => Get Read(coordinate::node);
     "/v1/coordinate/update" => Put NotBuilt("coordinate updates");

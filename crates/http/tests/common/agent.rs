@@ -73,8 +73,8 @@ impl MembershipPort for MockAgent {
     fn reload(&self) -> PortFuture<'_, ()> {
         self.call("reload".into())
     }
-    fn datacenters(&self) -> Vec<Str> {
-        vec!["dc1".into()]
+    fn datacenters(&self) -> PortFuture<'_, Vec<Str>> {
+        Box::pin(async { Ok(vec!["dc1".into()]) })
     }
     fn set_token(&self, kind: AgentTokenKind, _token: SecretToken) -> PortFuture<'_, ()> {
         self.call(format!("token {kind:?}"))
