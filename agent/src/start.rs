@@ -12,12 +12,13 @@ use checks::{FileDefinitions, LocalState};
 use config::{RuntimeConfig, settings::ListenAddr};
 use dns_server::DnsServer;
 use gossip_driver::{GossipHandle, Pool as GossipPool, RetryJoin};
-use http_api::{HttpListener, HttpServer};
+use http_api::{HttpListener, HttpServer, port::AgentTokenKind};
 use leader::Leader;
 use raft::{RaftHandle, ServerId};
 use rpc::{Datacenters, Pool, ServerList, ServerSide, Service, ViewHub};
 use runtime::{Net, RngSeed, Shutdown, Tasks, WallClock};
 use std::{
+    collections::BTreeMap,
     io,
     net::{IpAddr, SocketAddr},
     os::unix::fs::PermissionsExt,
@@ -26,7 +27,7 @@ use std::{
 };
 use telemetry::{Logs, Metrics};
 use tokio::sync::mpsc;
-use types::Str;
+use types::{SecretToken, Str};
 
 /// Hints for the leader's duties that may wait.
 const MEMBER_HINTS: usize = 1024;
@@ -118,6 +119,8 @@ pub struct Agent {
     pub(crate) server: Option<ServerParts>,
     pub(crate) service: Arc<Service>,
     pub(crate) local: LocalState,
+    /// Tokens that were set over HTTP.
+    pub(crate) tokens: parking_lot::Mutex<BTreeMap<AgentTokenKind, SecretToken>>,
     pub(crate) dns_config: Arc<ArcSwap<dns::DnsConfig>>,
     pub(crate) http: std::sync::OnceLock<HttpServer>,
     pub(crate) leaving: Shutdown,
@@ -331,6 +334,7 @@ impl Agent {
             server: consensus.map(|consensus| ServerParts { consensus, hub, wan }),
             service: service.clone(),
             local,
+            tokens: parking_lot::Mutex::default(),
             dns_config,
             http: std::sync::OnceLock::new(),
             leaving: Shutdown::new(),

@@ -100,7 +100,7 @@ pub struct VersionInfo {
 }
 
 /// A token that the agent itself uses.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[allow(missing_docs, reason = "names are those of the API")]
 pub enum AgentTokenKind {
     Default,
