@@ -26,14 +26,18 @@ fn env(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-fn run(seed: u64) {
+fn history(seed: u64) -> world::History {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .rng_seed(tokio::runtime::RngSeed::from_bytes(&seed.to_le_bytes()))
         .build()
         .expect("a runtime");
-    let (failures, trace) = runtime.block_on(world::history(seed));
+    runtime.block_on(world::history(seed))
+}
+
+fn run(seed: u64) {
+    let world::History { failures, trace, .. } = history(seed);
     if env("PRAETOR_SIM_LOG").is_some() {
         println!("seed {seed}:\n  {}", trace.join("\n  "));
     }
@@ -59,4 +63,11 @@ fn a_datacenter_keeps_its_promises() {
             });
         }
     }
+}
+
+#[test]
+fn a_seed_decides_everything() {
+    let (first, second) = (history(4), history(4));
+    assert!(first.operations.len() > 50, "{first:?}");
+    assert!(first == second, "{first:#?}\n{second:#?}");
 }

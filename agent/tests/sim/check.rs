@@ -90,11 +90,19 @@ impl Journal {
         self.0.lock().trace.push(text.to_owned());
     }
 
-    /// What happened, a line each.
+    /// What happened to the machines, a line each.
     pub fn trace(&self) -> Vec<String> {
         self.0.lock().trace.clone()
     }
 
+    /// What the applications did, and what came of it.
+    pub fn operations(&self, since: Instant) -> Vec<String> {
+        let at = |instant: Instant| (instant - since).as_micros();
+        let line = |e: &Event| format!("{}..{} us {:?}", at(e.start), at(e.end), e.done);
+        self.0.lock().events.iter().map(line).collect()
+    }
+
+    /// One operation of an application.
     pub fn event(&self, event: Event) {
         self.0.lock().events.push(event);
     }

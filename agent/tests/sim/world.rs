@@ -518,8 +518,19 @@ async fn bury(world: &Arc<World>, rng: &mut impl Rng) {
     }
 }
 
-/// Runs the history of `seed` and answers what went wrong, and what happened.
-pub async fn history(seed: u64) -> (Vec<String>, Vec<String>) {
+/// What one seed leads to.
+#[derive(PartialEq, Debug)]
+pub struct History {
+    /// What went wrong.
+    pub failures: Vec<String>,
+    /// What happened to the machines.
+    pub trace: Vec<String>,
+    /// What the applications did.
+    pub operations: Vec<String>,
+}
+
+/// Runs the history of `seed`.
+pub async fn history(seed: u64) -> History {
     let root = RngSeed::fixed(seed);
     let mut rng = root.fork("events");
     let clock = Arc::new(SimClock(Instant::now()));
@@ -578,5 +589,10 @@ pub async fn history(seed: u64) -> (Vec<String>, Vec<String>) {
         agent.stop().await;
     }
     world.logs.flush();
-    (world.journal.failures(), world.journal.trace())
+    let journal = &world.journal;
+    History {
+        failures: journal.failures(),
+        trace: journal.trace(),
+        operations: journal.operations(world.since),
+    }
 }
