@@ -84,7 +84,7 @@ pub fn gossip(
     if !reconnect.is_zero() {
         out.reconnect_timeout = reconnect;
     }
-    out.allowed_cidrs = allowed.iter().map(|c| gossip_driver::Cidr { addr: c.addr, bits: c.bits }).collect();
+    out.allowed_cidrs.clone_from(allowed);
     out.verify_incoming = config.gossip.encrypt_verify_incoming;
     out.verify_outgoing = config.gossip.encrypt_verify_outgoing;
     out
@@ -195,12 +195,7 @@ pub fn http(config: &RuntimeConfig) -> HttpConfig {
             .map(|(k, v)| (k.to_string(), v.to_string()))
             .collect(),
         block_endpoints: config.http.block_endpoints.iter().map(Str::to_string).collect(),
-        allow_write_http_from: config
-            .http
-            .allow_write_from
-            .iter()
-            .map(|c| http_api::Cidr { address: c.addr, prefix: c.bits })
-            .collect(),
+        allow_write_http_from: config.http.allow_write_from.clone(),
         allow_unprintable: config.http.disable_unprintable_filter,
         max_conns_per_client: config.http.max_conns_per_client as usize,
         kv_max_value_size: usize::try_from(config.limits.kv_max_value_size).unwrap_or(usize::MAX),

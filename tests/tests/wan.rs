@@ -20,6 +20,9 @@ fn federation() -> Result<Cluster> {
         if node.name.starts_with("server") {
             args.extend(["-bootstrap-expect", "1", "-serf-wan-port"].map(String::from));
             args.push(node.wan().port().to_string());
+            if dc == "dc2" {
+                args.extend(["-hcl", "translate_wan_addrs = true"].map(String::from));
+            }
             if dc != "dc1" {
                 args.extend(["-retry-join-wan".into(), entry.clone()]);
             }
@@ -79,7 +82,8 @@ fn what_one_has_the_others_ask_for() -> Result<()> {
         wait_for("a leader", || node.get("/v1/status/leader")?.as_str().filter(|l| !l.is_empty()).map(drop))?;
     }
 
-    put(one, "/v1/agent/service/register", r#"{"Name": "web", "Port": 80}"#)?;
+    let web = r#"{"Name": "web", "Port": 80, "TaggedAddresses": {"wan": {"Address": "198.51.100.2", "Port": 9000}}}"#;
+    put(one, "/v1/agent/service/register", web)?;
     for node in [two, three, client] {
         let seen = || {
             let rows = node.get("/v1/health/service/web?dc=dc1&passing")?;
@@ -87,9 +91,15 @@ fn what_one_has_the_others_ask_for() -> Result<()> {
         };
         let (rows, _) = wait_for("web of dc1", seen)?;
         ensure!(rows[0]["Node"]["Node"] == "server1" && rows[0]["Node"]["Datacenter"] == "dc1", "{rows}");
+        // Only server2 translates addresses of other datacenters.
+        let shown = if node.name == "server2" { "198.51.100.2:9000" } else { ":80" };
+        let service = &rows[0]["Service"];
+        let at = format!("{}:{}", service["Address"].as_str().context("address")?, service["Port"]);
+        ensure!(at == shown, "{}: {at}", node.name);
         ensure!(node.get("/v1/health/service/web") == Some(Value::Array(vec![])), "only dc1 has it");
         let answers = ask_dns(node.dns(), "web.service.dc1.consul")?;
-        ensure!(answers == ["web.service.dc1.consul. 0 IN A 127.0.0.1"], "{answers:?}");
+        let ip = if node.name == "server2" { "198.51.100.2" } else { "127.0.0.1" };
+        ensure!(answers == [format!("web.service.dc1.consul. 0 IN A {ip}")], "{answers:?}");
         let none = ask_dns(node.dns(), "web.service.dc9.consul")?;
         ensure!(none.is_empty(), "{none:?}");
     }

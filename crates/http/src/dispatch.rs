@@ -92,7 +92,10 @@ async fn respond(
     let handled = match handler {
         Handler::Now(f) => f(ctx),
         Handler::Read(f) => match f(ctx) {
-            Ok(plan) => Ok(run(ctx, plan, wants.gzip, stop).await),
+            Ok(mut plan) => {
+                plan.wan_addrs = ctx.config.translate_wan_addrs && plan.options.datacenter.is_some();
+                Ok(run(ctx, plan, wants.gzip, stop).await)
+            }
             Err(e) => Err(e),
         },
         Handler::Wait(f, limit) => {

@@ -27,7 +27,8 @@ mod respond;
 mod route;
 mod server;
 mod ui;
+mod wan_addrs;
 
 pub use accept::HttpListener;
-pub use config::{Cidr, HttpConfig};
+pub use config::HttpConfig;
 pub use server::HttpServer;

@@ -48,6 +48,8 @@ pub(crate) struct Read {
     pub(crate) cached: Option<CacheControl>,
     /// An empty key list is a 404.
     pub(crate) empty_is_missing: bool,
+    /// Show WAN addresses.
+    pub(crate) wan_addrs: bool,
 }
 
 /// `Cache-Control` of a request that may be answered from the agent's cache.
@@ -76,6 +78,7 @@ impl Read {
             keep: false,
             cached: None,
             empty_is_missing: false,
+            wan_addrs: false,
         }
     }
 
@@ -90,7 +93,10 @@ impl Read {
 
     /// Turns a result into an answer.
     pub(crate) fn show(&self, response: &QueryResponse) -> Reply {
-        let (status, content, body) = self.encode(&response.result);
+        let (status, content, body) = match self.wan_addrs {
+            true => self.encode(&crate::wan_addrs::translate(response.result.clone())),
+            false => self.encode(&response.result),
+        };
         let mut reply = Reply::new(status, content, body);
         reply.meta = self.headers(response.meta);
         if self.shape == Shape::KvRaw && status == StatusCode::OK {

@@ -3,7 +3,7 @@
 mod common;
 
 use common::Running;
-use http_api::{HttpConfig, config::Cidr};
+use http_api::HttpConfig;
 use std::time::Duration;
 use types::{
     command::{Command, KvOp},
@@ -402,7 +402,7 @@ async fn large_answers_are_compressed_when_asked() {
 async fn configured_guards_and_headers() {
     let s = Running::start(HttpConfig {
         block_endpoints: vec!["/v1/agent/monitor".into()],
-        allow_write_http_from: vec![Cidr { address: [10, 0, 0, 0].into(), prefix: 8 }],
+        allow_write_http_from: types::net::Cidr::parse("10.0.0.0/8").into_iter().collect(),
         response_headers: vec![("X-Mine".into(), "yes".into())],
         ui_path: Some("/ui/".into()),
         ..HttpConfig::default()

@@ -12,6 +12,7 @@ pub mod definition;
 pub mod error;
 pub mod member;
 pub mod names;
+pub mod net;
 pub mod query;
 pub mod record;
 pub mod validate;

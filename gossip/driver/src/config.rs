@@ -1,13 +1,8 @@
 //! What the driver is told at start.
 
 use gossip::{Keyring, Timing};
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
-use types::Str;
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use types::{Str, net::Cidr};
 
 /// Which pool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,51 +22,6 @@ impl Pool {
         }
     }
 }
-
-/// A network prefix from which gossip is accepted.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Cidr {
-    /// Base address.
-    pub addr: IpAddr,
-    /// Leading bits that count.
-    pub bits: u8,
-}
-
-impl Cidr {
-    /// Whether `ip` lies in it.
-    pub fn contains(&self, ip: IpAddr) -> bool {
-        match (self.addr, ip.to_canonical()) {
-            (IpAddr::V4(a), IpAddr::V4(b)) => {
-                let mask = u32::MAX.checked_shl(32 - u32::from(self.bits.min(32))).unwrap_or(0);
-                u32::from(a) & mask == u32::from(b) & mask
-            }
-            (IpAddr::V6(a), IpAddr::V6(b)) => {
-                let mask = u128::MAX.checked_shl(128 - u32::from(self.bits.min(128))).unwrap_or(0);
-                u128::from(a) & mask == u128::from(b) & mask
-            }
-            _ => false,
-        }
-    }
-}
-
-impl std::str::FromStr for Cidr {
-    type Err = CidrError;
-    fn from_str(s: &str) -> Result<Self, CidrError> {
-        let bad = || CidrError(s.to_owned());
-        let (addr, bits) = s.split_once('/').ok_or_else(bad)?;
-        let addr: IpAddr = addr.parse().ok().ok_or_else(bad)?;
-        let bits: u8 = bits.parse().ok().ok_or_else(bad)?;
-        if bits > if addr.is_ipv4() { 32 } else { 128 } {
-            return Err(bad());
-        }
-        Ok(Self { addr, bits })
-    }
-}
-
-/// Not a network prefix; the caller's mistake.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("invalid CIDR address: {0}")]
-pub struct CidrError(String);
 
 /// Everything the driver needs to know.
 #[derive(Clone, Debug)]
@@ -137,24 +87,6 @@ impl DriverConfig {
             verify_incoming: true,
             verify_outgoing: true,
             events_max: 4096,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn prefixes_parse_and_match() {
-        let c: Cidr = "10.1.0.0/16".parse().unwrap();
-        assert!(c.contains("10.1.255.1".parse().unwrap()));
-        assert!(!c.contains("10.2.0.1".parse().unwrap()));
-        assert!(!c.contains("::1".parse().unwrap()));
-        assert!("0.0.0.0/0".parse::<Cidr>().unwrap().contains("9.9.9.9".parse().unwrap()));
-        assert!("fd00::/8".parse::<Cidr>().unwrap().contains("fd12::1".parse().unwrap()));
-        for bad in ["10.0.0.0", "10.0.0.0/33", "x/8", "::/129", ""] {
-            assert_eq!(bad.parse::<Cidr>().unwrap_err().to_string(), format!("invalid CIDR address: {bad}"));
         }
     }
 }

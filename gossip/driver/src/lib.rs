@@ -19,7 +19,7 @@ mod stream;
 mod target;
 mod tasks;
 
-pub use config::{Cidr, CidrError, DriverConfig, Pool};
+pub use config::{DriverConfig, Pool};
 pub use error::{ForceLeaveError, JoinError, SetTagsError, StartError};
 pub use gossip::{Counters, Key, KeyError, Keyring, MemberEvent, Timing};
 pub use handle::GossipHandle;

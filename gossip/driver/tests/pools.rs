@@ -337,7 +337,8 @@ async fn garbage_on_both_sockets_is_counted_and_survived() {
 
 #[tokio::test]
 async fn sources_outside_the_allowed_networks_are_not_heard() {
-    let a = Agent::start("a", |c| c.allowed_cidrs = vec!["10.0.0.0/8".parse().unwrap()]).await;
+    let a =
+        Agent::start("a", |c| c.allowed_cidrs = vec![types::net::Cidr::parse("10.0.0.0/8").unwrap()]).await;
     let b = Agent::start("b", |_| ()).await;
     assert!(b.handle.join(&[a.addr().to_string()]).await.is_err());
     assert!(a.handle.counters().dropped_source > 0);

@@ -20,9 +20,10 @@ pub use http::{
     UiSettings,
 };
 pub use mesh::{AutoConfigSettings, AutoEncryptSettings, ConnectSettings};
-pub use net::{Cidr, ListenAddr, NetSettings, PortRange, PortSettings, UnixSocketSettings};
+pub use net::{ListenAddr, NetSettings, PortRange, PortSettings, UnixSocketSettings};
 pub use raft::{AutopilotSettings, RaftLogStore, RaftSettings, RpcSettings};
 pub use tls::{TlsListener, TlsSettings};
+pub use types::net::Cidr;
 
 use std::path::PathBuf;
 use types::{
