@@ -222,10 +222,12 @@ impl Sink for JsonSink<'_> {
         self.comma();
         encode::u64(self.out, v);
     }
-    fn f64(&mut self, v: f64) {
+    fn hundredths(&mut self, v: i64) {
         self.comma();
-        // Without a fraction where there is none: 90, not 90.0. Neither infinity nor NaN can be read.
-        self.out.extend_from_slice(if v.is_finite() { v.to_string() } else { "0".to_owned() }.as_bytes());
+        // Without a fraction where there is none: 90, not 90.00.
+        let sign = if v < 0 { "-" } else { "" };
+        let text = format!("{sign}{}.{:02}", v.unsigned_abs() / 100, v.unsigned_abs() % 100);
+        self.out.extend_from_slice(text.trim_end_matches('0').trim_end_matches('.').as_bytes());
     }
     fn str(&mut self, v: &str) {
         self.comma();

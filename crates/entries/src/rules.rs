@@ -48,7 +48,6 @@ pub(crate) fn normalize(entry: &mut ConfigEntry) {
         EntryBody::ServiceDefaults(b) => service::normalize(b),
         EntryBody::ProxyDefaults(_) if entry.name.is_empty() => entry.name = Str::new_static(PROXY_DEFAULTS_NAME),
         EntryBody::Mesh(_) => entry.name = Str::new_static(MESH_NAME),
-        EntryBody::ServiceSplitter(b) => chain::normalize_splitter(b),
         EntryBody::ServiceRouter(b) => chain::normalize_router(b),
         EntryBody::ServiceIntentions(b) => intention::normalize(&entry.name, b),
         EntryBody::IngressGateway(b) => gateway::normalize_ingress(b),
@@ -57,6 +56,7 @@ pub(crate) fn normalize(entry: &mut ConfigEntry) {
         EntryBody::HttpRoute(b) => api_gateway::normalize_http_route(b),
         EntryBody::TcpRoute(b) => api_gateway::normalize_tcp_route(b),
         EntryBody::ProxyDefaults(_)
+        | EntryBody::ServiceSplitter(_)
         | EntryBody::ServiceResolver(_)
         | EntryBody::TerminatingGateway(_)
         | EntryBody::ExportedServices(_)

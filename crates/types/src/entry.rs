@@ -7,6 +7,7 @@
 
 mod api_gateway;
 mod chain;
+mod fields;
 mod gateway;
 mod intention;
 mod jwt;
@@ -21,7 +22,7 @@ pub use intention::*;
 pub use jwt::*;
 pub use mesh::*;
 pub use service::*;
-pub use value::{DurationReader, Nanos, Reading, Sink, Span, Value};
+pub use value::{DurationReader, Hundredths, Nanos, Reading, Sink, Span, Value};
 
 use crate::{
     names::{Str, Tenancy, fold},

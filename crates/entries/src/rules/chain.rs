@@ -100,21 +100,14 @@ fn check_destination(d: &RouteDestination, http: Option<&RouteHttpMatch>) -> Res
     }
 }
 
-/// Weights have two decimals.
-pub(super) fn normalize_splitter(b: &mut ServiceSplitter) {
-    for s in &mut b.splits {
-        s.weight = (s.weight * 100.0).round() / 100.0;
-    }
-}
-
 pub(super) fn check_splitter(name: &str, b: &ServiceSplitter) -> Checked {
     named(name)?;
     ensure(!b.splits.is_empty(), || "no splits configured".to_owned())?;
     let mut seen = BTreeSet::new();
-    let mut sum = 0.0;
+    let mut sum = 0i64;
     for s in &b.splits {
-        ensure((0.0..=100.0).contains(&s.weight), || {
-            format!("split weight must be between 0 and 100, not {:.6}", s.weight)
+        ensure((0..=WHOLE).contains(&s.weight.0), || {
+            format!("split weight must be between 0 and 100, not {}", six_decimals(s.weight.0))
         })?;
         let service = if s.service.is_empty() { name } else { s.service.as_str() };
         ensure(seen.insert((service, &s.service_subset, &s.namespace, &s.partition)), || {
@@ -126,10 +119,14 @@ pub(super) fn check_splitter(name: &str, b: &ServiceSplitter) -> Checked {
                 quote(&s.partition)
             )
         })?;
-        sum += s.weight * 100.0;
+        sum = sum.saturating_add(s.weight.0);
     }
-    // Both are whole numbers of hundredths.
-    ensure((sum.round() - 10_000.0).abs() < 0.5, || {
-        format!("the sum of all split weights must be 100, not {:.6}", sum.round() / 100.0)
-    })
+    ensure(sum == WHOLE, || format!("the sum of all split weights must be 100, not {}", six_decimals(sum)))
+}
+
+/// Everything, in hundredths of a percent.
+const WHOLE: i64 = 10_000;
+
+fn six_decimals(hundredths: i64) -> String {
+    format!("{}.{:02}0000", hundredths / 100, (hundredths % 100).abs())
 }

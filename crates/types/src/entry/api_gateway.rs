@@ -1,8 +1,8 @@
 //! api-gateway, its routes and certificates.
 #![allow(missing_docs, reason = "fields are those of the public API, whose reference explains them")]
 
-use super::{Nanos, value::{Texts, record}};
-use crate::names::Str;
+use super::{Nanos, fields::record};
+use crate::{names::Str, record::Map};
 use std::collections::BTreeMap;
 
 record!(
@@ -81,9 +81,9 @@ record!(
 record!(
     /// Changes of headers.
     RouteHeaderFilter {
-        add: Texts = "Add" keep,
+        add: Map = "Add" keep,
         remove: Vec<Str> = "Remove" keep,
-        set: Texts = "Set" keep,
+        set: Map = "Set" keep,
     }
 );
 record!(

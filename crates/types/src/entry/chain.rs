@@ -2,8 +2,8 @@
 #![allow(missing_docs, reason = "fields are those of the public API, whose reference explains them")]
 
 use super::{
-    FailoverPolicy, HeaderModifiers, Nanos, PrioritizeByLocality, Span,
-    value::record,
+    FailoverPolicy, HeaderModifiers, Hundredths, Nanos, PrioritizeByLocality, Span,
+    fields::record,
 };
 use crate::names::Str;
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ record!(
 record!(
     /// One share of the traffic.
     Split {
-        weight: f64 = "Weight" keep,
+        weight: Hundredths = "Weight" keep,
         service: Str = "Service" omit,
         service_subset: Str = "ServiceSubset" | "service_subset" omit,
         namespace: Str = "Namespace" omit,

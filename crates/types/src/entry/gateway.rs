@@ -1,8 +1,8 @@
 //! ingress-gateway, terminating-gateway, exported-services, sameness-group.
 #![allow(missing_docs, reason = "fields are those of the public API, whose reference explains them")]
 
-use super::{HeaderModifiers, PassiveHealthCheck, value::{Texts, record}};
-use crate::names::Str;
+use super::{HeaderModifiers, PassiveHealthCheck, fields::record};
+use crate::{names::Str, record::Map};
 
 record!(
     /// A certificate that Envoy fetches itself.
@@ -39,7 +39,7 @@ record!(
         max_pending_requests: u32 = "MaxPendingRequests" | "max_pending_requests" omit,
         max_concurrent_requests: u32 = "MaxConcurrentRequests" | "max_concurrent_requests" omit,
         passive_health_check: Option<PassiveHealthCheck> = "PassiveHealthCheck" | "passive_health_check" omit,
-        meta: Texts = "Meta" omit,
+        meta: Map = "Meta" omit,
     }
 );
 record!(

@@ -1,8 +1,8 @@
 //! service-intentions.
 #![allow(missing_docs, reason = "fields are those of the public API, whose reference explains them")]
 
-use super::value::{Texts, record};
-use crate::names::Str;
+use super::fields::record;
+use crate::{names::Str, record::Map};
 
 record!(
     /// A claim that a token must hold.
@@ -66,7 +66,7 @@ record!(
         legacy_id: Str = "LegacyID" | "legacy_id" omit,
         source_type: Str = "Type" keep,
         description: Str = "Description" omit,
-        legacy_meta: Texts = "LegacyMeta" | "legacy_meta" omit,
+        legacy_meta: Map = "LegacyMeta" | "legacy_meta" omit,
         legacy_create_time: Str = "LegacyCreateTime" | "legacy_create_time" omit,
         legacy_update_time: Str = "LegacyUpdateTime" | "legacy_update_time" omit,
         peer: Str = "Peer" omit,

@@ -1,7 +1,7 @@
 //! jwt-provider.
 #![allow(missing_docs, reason = "fields are those of the public API, whose reference explains them")]
 
-use super::{Nanos, value::record};
+use super::{Nanos, fields::record};
 use crate::names::Str;
 
 record!(

@@ -1,7 +1,7 @@
 //! mesh.
 #![allow(missing_docs, reason = "fields are those of the public API, whose reference explains them")]
 
-use super::value::record;
+use super::fields::record;
 use crate::names::Str;
 
 record!(

@@ -1,11 +1,11 @@
 //! service-defaults, proxy-defaults, and what several kinds share.
 #![allow(missing_docs, reason = "fields are those of the public API, whose reference explains them")]
 
-use super::value::{Texts, fields, record};
+use super::fields::{fields, record};
 use crate::{
     entry::Nanos,
     names::{Opaque, Str},
-    record::{AccessLogs, EnvoyExtension, ExposeConfig, ExposePath, MeshGatewayConfig, TransparentProxy},
+    record::{AccessLogs, EnvoyExtension, ExposeConfig, ExposePath, Map, MeshGatewayConfig, TransparentProxy},
 };
 
 fields!(TransparentProxy {
@@ -171,8 +171,8 @@ record!(
 record!(
     /// Changes of HTTP headers.
     HeaderModifiers {
-        add: Texts = "Add" omit,
-        set: Texts = "Set" omit,
+        add: Map = "Add" omit,
+        set: Map = "Set" omit,
         remove: Vec<Str> = "Remove" omit,
     }
 );

@@ -2,7 +2,6 @@
 
 use crate::{
     names::{Opaque, Str},
-    record::Map,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -16,6 +15,10 @@ pub struct Nanos(pub i64);
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Span(pub i64);
 
+/// A number with two decimals, as a whole number of hundredths.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct Hundredths(pub i64);
+
 /// Where values are written to.
 #[allow(missing_docs, reason = "each method writes what its name says")]
 pub trait Sink {
@@ -28,7 +31,8 @@ pub trait Sink {
     fn bool(&mut self, v: bool);
     fn i64(&mut self, v: i64);
     fn u64(&mut self, v: u64);
-    fn f64(&mut self, v: f64);
+    /// A number of hundredths as a decimal number.
+    fn hundredths(&mut self, v: i64);
     fn str(&mut self, v: &str);
     /// A duration of signed nanoseconds as text.
     fn span(&mut self, ns: i64);
@@ -232,20 +236,23 @@ impl Value for u32 {
     }
 }
 
-impl Value for f64 {
+impl Value for Hundredths {
     fn is_zero(&self) -> bool {
-        *self == 0.0
+        self.0 == 0
     }
     fn show(&self, out: &mut dyn Sink) {
-        out.f64(*self);
+        out.hundredths(self.0);
     }
     fn read(&mut self, from: &Json, cx: &mut Reading<'_>) {
+        // Saturating, as the cast is.
+        #[allow(clippy::cast_possible_truncation, reason = "saturating")]
+        let rounded = |v: f64| (v * 100.0).round() as i64;
         match single(from) {
-            Json::Bool(b) => *self = f64::from(*b),
-            Json::Number(n) => *self = n.as_f64().unwrap_or(0.0),
-            Json::String(s) if s.is_empty() => *self = 0.0,
+            Json::Bool(b) => self.0 = i64::from(*b) * 100,
+            Json::Number(n) => self.0 = rounded(n.as_f64().unwrap_or(0.0)),
+            Json::String(s) if s.is_empty() => self.0 = 0,
             Json::String(s) => match s.parse::<f64>() {
-                Ok(n) if n.is_finite() => *self = n,
+                Ok(v) if v.is_finite() => self.0 = rounded(v),
                 _ => cx.unparsable("float", &format!("strconv.ParseFloat: parsing {s:?}: invalid syntax")),
             },
             other => cx.expected("float32", other),
@@ -462,73 +469,3 @@ pub(super) fn read_record<T>(
 pub(super) fn is_field(key: &str, name: &str, aliases: &[&str]) -> bool {
     key.eq_ignore_ascii_case(name) || aliases.iter().any(|a| key.eq_ignore_ascii_case(a))
 }
-
-/// Says how the fields of a record are called: `field: "Name" | "other_name" style`, where the style is `omit` (left out
-/// when empty) or `keep`.
-macro_rules! fields {
-    ($record:ty { $($field:ident: $name:literal $(| $alias:literal)* $style:ident,)* }) => {
-        impl $record {
-            /// Tells the fields.
-            #[allow(unused_variables, reason = "a record may have no fields")]
-            pub(in crate::entry) fn show_fields(&self, out: &mut dyn $crate::entry::Sink) {
-                $($crate::entry::value::fields!(@show $style out, $name, &self.$field);)*
-            }
-            /// Takes a field by a key as it was written; `false` when there is none of that name.
-            #[allow(unused_variables, reason = "a record may have no fields")]
-            pub(in crate::entry) fn read_field(
-                &mut self,
-                key: &str,
-                from: &serde_json::Value,
-                cx: &mut $crate::entry::Reading<'_>,
-            ) -> bool {
-                $(if $crate::entry::value::is_field(key, $name, &[$($alias),*]) {
-                    if !from.is_null() {
-                        cx.within($name.to_owned(), |cx| $crate::entry::Value::read(&mut self.$field, from, cx));
-                    }
-                    return true;
-                })*
-                false
-            }
-        }
-        impl $crate::entry::Value for $record {
-            fn is_zero(&self) -> bool {
-                false
-            }
-            fn show(&self, out: &mut dyn $crate::entry::Sink) {
-                out.begin_object();
-                self.show_fields(out);
-                out.end_object();
-            }
-            fn read(&mut self, from: &serde_json::Value, cx: &mut $crate::entry::Reading<'_>) {
-                $crate::entry::value::read_record(self, from, cx, |r, k, v, cx| r.read_field(k, v, cx));
-            }
-        }
-    };
-    (@show keep $out:ident, $name:literal, $value:expr) => {
-        $out.key($name);
-        $crate::entry::Value::show($value, $out);
-    };
-    (@show omit $out:ident, $name:literal, $value:expr) => {
-        if !$crate::entry::Value::is_zero($value) {
-            $out.key($name);
-            $crate::entry::Value::show($value, $out);
-        }
-    };
-}
-pub(super) use fields;
-
-/// A record and the names of its fields in one list.
-macro_rules! record {
-    ($(#[$doc:meta])* $record:ident {
-        $($(#[$field_doc:meta])* $field:ident: $ty:ty = $name:literal $(| $alias:literal)* $style:ident,)*
-    }) => {
-        $(#[$doc])*
-        #[derive(Clone, Default, PartialEq, Debug, serde::Serialize, serde::Deserialize)]
-        pub struct $record { $($(#[$field_doc])* pub $field: $ty,)* }
-        $crate::entry::value::fields!($record { $($field: $name $(| $alias)* $style,)* });
-    };
-}
-pub(super) use record;
-
-/// Metadata or another map of texts.
-pub(super) type Texts = Map;
