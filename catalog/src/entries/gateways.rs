@@ -17,7 +17,11 @@ const ANY: &str = "*";
 const SERVERS: &str = "consul";
 
 /// Rows of one gateway in the order of service and port, and their index.
-pub(crate) fn gateway_services(store: &Store, tenancy: &Tenancy, gateway: &str) -> (Vec<GatewayService>, u64) {
+pub(crate) fn gateway_services(
+    store: &Store,
+    tenancy: &Tenancy,
+    gateway: &str,
+) -> (Vec<GatewayService>, u64) {
     let scope = Scope { tenancy: tenancy.clone(), peer: Default::default() };
     let services = store.catalog.services.get(&scope);
     let Some(table) = store.entries.get(&scope) else { return (Vec::new(), 0) };

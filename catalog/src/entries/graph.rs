@@ -72,9 +72,11 @@ fn permissive(table: &EntryTable, key: &EntryKey) -> Checked {
     let mesh = table.get(&EntryKey::new(EntryKind::Mesh, MESH_NAME)).map(|e| &e.body);
     let allowed = matches!(mesh, Some(EntryBody::Mesh(m)) if m.allow_enabling_permissive_mutual_tls);
     if mode == "permissive" && !allowed {
-        return Err("cannot set MutualTLSMode=permissive because AllowEnablingPermissiveMutualTLS=false in the mesh \
+        return Err(
+            "cannot set MutualTLSMode=permissive because AllowEnablingPermissiveMutualTLS=false in the mesh \
                     config entry"
-            .to_owned());
+                .to_owned(),
+        );
     }
     Ok(())
 }
@@ -286,7 +288,12 @@ struct Target {
 
 impl Target {
     fn of(service: &str, subset: &str) -> Self {
-        Self { service: Str::new(service), subset: Str::new(subset), datacenter: Str::default(), peer: Str::default() }
+        Self {
+            service: Str::new(service),
+            subset: Str::new(subset),
+            datacenter: Str::default(),
+            peer: Str::default(),
+        }
     }
 
     /// Another place, named relative to this one.
@@ -425,9 +432,9 @@ impl Chain<'_, '_> {
         if f.targets.is_empty() {
             return self.resolve(from.to(&f.service, &f.service_subset, &none, &none), false);
         }
-        f.targets
-            .iter()
-            .try_for_each(|t| self.resolve(from.to(&t.service, &t.service_subset, &t.datacenter, &t.peer), false))
+        f.targets.iter().try_for_each(|t| {
+            self.resolve(from.to(&t.service, &t.service_subset, &t.datacenter, &t.peer), false)
+        })
     }
 
     /// A service outside the mesh is only found by its name.
@@ -455,5 +462,9 @@ fn no_subset(target: &Target) -> Checked {
     if target.subset.is_empty() {
         return Ok(());
     }
-    Err(format!("service {:?} does not have a subset named {:?}", target.service.as_str(), target.subset.as_str()))
+    Err(format!(
+        "service {:?} does not have a subset named {:?}",
+        target.service.as_str(),
+        target.subset.as_str()
+    ))
 }

@@ -135,7 +135,8 @@ impl Builder {
             Record::Authority(state) => store.authority.restore(*state),
             Record::Autopilot(autopilot) => store.autopilot = autopilot,
             Record::EntryTable { tenancy, index, kinds } => {
-                let kinds = kinds.into_iter().map(|(k, changed, extinct)| (k, KindIndex { changed, extinct }));
+                let kinds =
+                    kinds.into_iter().map(|(k, changed, extinct)| (k, KindIndex { changed, extinct }));
                 store.entries.get_mut(&kv_scope(tenancy)).set_indexes(index, kinds);
             }
             Record::Entry(entry) => store.entries.get_mut(&kv_scope(entry.tenancy.clone())).restore(entry),

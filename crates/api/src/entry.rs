@@ -76,7 +76,12 @@ fn kind(fields: &Map<String, Json>) -> Result<EntryKind, EntryError> {
 /// Fields that all kinds have.
 fn common_field(entry: &mut ConfigEntry, key: &str, v: &Json, cx: &mut Reading<'_>) -> bool {
     let is = |name: &str| key.eq_ignore_ascii_case(name);
-    if is("Kind") || is("CreateIndex") || is("ModifyIndex") || is("Hash") || is("create_index") || is("modify_index")
+    if is("Kind")
+        || is("CreateIndex")
+        || is("ModifyIndex")
+        || is("Hash")
+        || is("create_index")
+        || is("modify_index")
     {
         // Whatever was read may be written back.
         return true;
@@ -157,7 +162,8 @@ pub fn content_hash(entry: &ConfigEntry) -> u64 {
     json.begin_object();
     content(&mut json, entry);
     json.end_object();
-    text.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+    text.iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// Writes compact JSON.

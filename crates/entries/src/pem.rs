@@ -30,13 +30,16 @@ enum Key {
 
 /// Looks at a certificate and its private key.
 pub(crate) fn check_pair(certificate: &str, private_key: &str) -> Checked {
-    let (_, key) = parse_x509_pem(private_key.as_bytes()).map_err(|_e| Refusal::from("failed to parse private key PEM"))?;
+    let (_, key) = parse_x509_pem(private_key.as_bytes())
+        .map_err(|_e| Refusal::from("failed to parse private key PEM"))?;
     let key = read_key(&key.label, &key.contents)?;
     if let Key::Rsa(modulus) = &key {
-        ensure(modulus.len() * 8 >= RSA_BITS_MIN, || format!("key length must be at least {RSA_BITS_MIN} bits"))?;
+        ensure(modulus.len() * 8 >= RSA_BITS_MIN, || {
+            format!("key length must be at least {RSA_BITS_MIN} bits")
+        })?;
     }
-    let (_, pem) =
-        parse_x509_pem(certificate.as_bytes()).map_err(|_e| Refusal::from("failed to parse certificate PEM"))?;
+    let (_, pem) = parse_x509_pem(certificate.as_bytes())
+        .map_err(|_e| Refusal::from("failed to parse certificate PEM"))?;
     let (_, cert) = X509Certificate::from_der(&pem.contents)
         .map_err(|e| Refusal::from(format!("failed to parse certificate: {e}")))?;
     check_hosts(&cert)?;

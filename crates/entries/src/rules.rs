@@ -46,7 +46,9 @@ pub(crate) fn all_of(errors: &[String]) -> Checked {
 pub(crate) fn normalize(entry: &mut ConfigEntry) {
     match &mut entry.body {
         EntryBody::ServiceDefaults(b) => service::normalize(b),
-        EntryBody::ProxyDefaults(_) if entry.name.is_empty() => entry.name = Str::new_static(PROXY_DEFAULTS_NAME),
+        EntryBody::ProxyDefaults(_) if entry.name.is_empty() => {
+            entry.name = Str::new_static(PROXY_DEFAULTS_NAME)
+        }
         EntryBody::Mesh(_) => entry.name = Str::new_static(MESH_NAME),
         EntryBody::ServiceRouter(b) => chain::normalize_router(b),
         EntryBody::ServiceIntentions(b) => intention::normalize(&entry.name, b),
@@ -143,10 +145,7 @@ pub(crate) fn is_hostname(host: &str) -> bool {
 
 /// The HTTP methods that conditions may name.
 fn is_http_method(method: &str) -> bool {
-    matches!(
-        method,
-        "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "CONNECT" | "OPTIONS" | "TRACE"
-    )
+    matches!(method, "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "CONNECT" | "OPTIONS" | "TRACE")
 }
 
 /// Upper-cases methods.

@@ -23,7 +23,11 @@ pub(super) static WRITE: Command = Command {
     usage: "[options] FILE",
     about: "Writes the configuration entry in FILE, or on stdin if FILE is -. It is HCL or\nJSON, with keys like ServiceSubset or service_subset.",
     flags: &[
-        Flag::new("cas", Kind::Bool, "Write only if the entry has the -modify-index given (0: does not exist)."),
+        Flag::new(
+            "cas",
+            Kind::Bool,
+            "Write only if the entry has the -modify-index given (0: does not exist).",
+        ),
         MODIFY_INDEX,
     ],
     common: Common::ServerTenancy,
@@ -168,15 +172,14 @@ fn list(session: &mut Session<'_, '_>) -> Outcome {
     let what = format!("Error listing config entries for kind {}", quote(&kind));
     let query = Query::new().with_some("filter", session.flags.text("filter"));
     let client = session.client()?;
-    let answer = client
-        .get(&format!("/v1/config/{kind}"), client.scoped(query))
-        .map_err(Failure::request(&what))?;
+    let answer =
+        client.get(&format!("/v1/config/{kind}"), client.scoped(query)).map_err(Failure::request(&what))?;
     let entries: Vec<Value> = answer.json().map_err(Failure::request(&what))?;
     for entry in entries {
-        let name = entry.get("Name").and_then(Value::as_str).map_or_else(
-            || Str::new_static(types::entry::MESH_NAME),
-            Str::new,
-        );
+        let name = entry
+            .get("Name")
+            .and_then(Value::as_str)
+            .map_or_else(|| Str::new_static(types::entry::MESH_NAME), Str::new);
         session.io.say(name);
     }
     Ok(())

@@ -36,7 +36,9 @@ pub(super) fn check_gateway(b: &ApiGateway) -> Checked {
                 quote(&l.name)
             )
         })?;
-        ensure(names.insert(&l.name), || format!("found multiple listeners with the name {}", quote(&l.name)))?;
+        ensure(names.insert(&l.name), || {
+            format!("found multiple listeners with the name {}", quote(&l.name))
+        })?;
         for other in &b.listeners[..i] {
             let same = other.port == l.port;
             ensure(!same || (other.protocol == l.protocol && other.hostname == l.hostname), || {

@@ -1,10 +1,6 @@
 //! ingress-gateway, terminating-gateway, exported-services.
 
-use super::{
-    Checked, ensure, is_hostname, named, quote,
-    service::passive_health_check,
-    tls,
-};
+use super::{Checked, ensure, is_hostname, named, quote, service::passive_health_check, tls};
 use std::collections::BTreeSet;
 use types::{
     Str,
@@ -44,7 +40,10 @@ fn gateway_tls(t: &GatewayTls) -> Checked {
 fn check_listener(gateway: &IngressGateway, l: &IngressListener) -> Checked {
     let place = format!("(listener on port {})", l.port);
     ensure(matches!(l.protocol.as_str(), "tcp" | "http" | "http2" | "grpc"), || {
-        format!("protocol must be 'tcp', 'http', 'http2', or 'grpc'. '{}' is an unsupported protocol", l.protocol)
+        format!(
+            "protocol must be 'tcp', 'http', 'http2', or 'grpc'. '{}' is an unsupported protocol",
+            l.protocol
+        )
     })?;
     ensure((1..=65535).contains(&l.port), || format!("listener port {} not in the range 1-65535", l.port))?;
     if let Some(t) = &l.tls {
@@ -54,13 +53,17 @@ fn check_listener(gateway: &IngressGateway, l: &IngressListener) -> Checked {
     ensure(!l.services.is_empty(), || format!("No service declared for listener with port {}", l.port))?;
     let tcp = l.protocol == "tcp";
     ensure(!tcp || l.services.len() == 1, || {
-        format!("Multiple services per listener are only supported for L7 protocols, 'http', 'grpc' and 'http2' {place}")
+        format!(
+            "Multiple services per listener are only supported for L7 protocols, 'http', 'grpc' and 'http2' {place}"
+        )
     })?;
     let with_tls = gateway.tls.enabled || l.tls.as_ref().is_some_and(|t| t.enabled);
     let (mut names, mut hosts) = (BTreeSet::new(), BTreeSet::new());
     for s in &l.services {
         check_service(l, s, &place)?;
-        ensure(names.insert(&s.name), || format!("Service {} cannot be added multiple times {place}", s.name))?;
+        ensure(names.insert(&s.name), || {
+            format!("Service {} cannot be added multiple times {place}", s.name)
+        })?;
         for h in &s.hosts {
             ensure(hosts.insert(h), || format!("Hosts must be unique within a specific listener {place}"))?;
             check_host(h, with_tls)?;
@@ -131,7 +134,10 @@ fn check_host(host: &str, with_tls: bool) -> Checked {
     }
     let rest = host.strip_prefix("*.").unwrap_or(host);
     ensure(!rest.contains('*'), || {
-        format!("Host {} is not valid, a wildcard specifier is only allowed as the leftmost label", quote(host))
+        format!(
+            "Host {} is not valid, a wildcard specifier is only allowed as the leftmost label",
+            quote(host)
+        )
     })?;
     ensure(is_hostname(rest), || format!("Host {} must be a valid DNS hostname", quote(host)))
 }

@@ -37,7 +37,9 @@ fn check_local(local: &LocalKeySet) -> Checked {
     ensure(local.jwks.is_empty() != local.filename.is_empty(), || {
         "must specify exactly one of String or filename for local keyset".to_owned()
     })?;
-    ensure(STANDARD.decode(local.jwks.as_str()).is_ok(), || "JWKS must be valid base64 encoded string".to_owned())
+    ensure(STANDARD.decode(local.jwks.as_str()).is_ok(), || {
+        "JWKS must be valid base64 encoded string".to_owned()
+    })
 }
 
 fn check_remote(remote: &RemoteKeySet) -> Checked {
@@ -69,7 +71,8 @@ fn check_cluster(c: &KeySetCluster) -> Checked {
     })?;
     let Some(tls) = &c.tls_certificates else { return Ok(()) };
     ensure(tls.provider.is_some() != tls.trusted_ca.is_some(), || {
-        "must specify exactly one of: CaCertificateProviderInstance or TrustedCA for JKWS' TLSCertificates".to_owned()
+        "must specify exactly one of: CaCertificateProviderInstance or TrustedCA for JKWS' TLSCertificates"
+            .to_owned()
     })?;
     let Some(ca) = &tls.trusted_ca else { return Ok(()) };
     let set = [&ca.filename, &ca.environment_variable, &ca.inline_string, &ca.inline_bytes];

@@ -47,7 +47,11 @@ pub(super) fn check(name: &str, b: &ServiceResolver) -> Checked {
         check_failover(&place, f)?;
         let own = f.service.is_empty() || f.service == name;
         ensure(!own || known(&f.service_subset), || {
-            format!("{place}.ServiceSubset {} is not a valid subset of {}", quote(&f.service_subset), quote(name))
+            format!(
+                "{place}.ServiceSubset {} is not a valid subset of {}",
+                quote(&f.service_subset),
+                quote(name)
+            )
         })?;
     }
     ensure(b.prioritize_by_locality.as_ref().is_none_or(|p| p.mode.is_empty()), || {
@@ -85,7 +89,9 @@ fn check_redirect(r: &Redirect) -> Checked {
             "Redirect.Peer cannot be set with Redirect.ServiceSubset".to_owned()
         })?;
         ensure(r.partition.is_empty(), || "Redirect.Partition cannot be set with Redirect.Peer".to_owned())?;
-        ensure(r.datacenter.is_empty(), || "Redirect.Peer cannot be set with Redirect.Datacenter".to_owned())?;
+        ensure(r.datacenter.is_empty(), || {
+            "Redirect.Peer cannot be set with Redirect.Datacenter".to_owned()
+        })?;
     }
     enterprise(
         "Redirect",
@@ -129,15 +135,19 @@ fn check_failover(place: &str, f: &Failover) -> Checked {
     for (i, t) in f.targets.iter().enumerate() {
         let place = format!("{place}.Targets[{i}]");
         if !t.peer.is_empty() {
-            for (what, text) in
-                [("ServiceSubset", &t.service_subset), ("Partition", &t.partition), ("Datacenter", &t.datacenter)]
-            {
+            for (what, text) in [
+                ("ServiceSubset", &t.service_subset),
+                ("Partition", &t.partition),
+                ("Datacenter", &t.datacenter),
+            ] {
                 ensure(text.is_empty(), || format!("{place}: Peer cannot be set with {what}"))?;
             }
         }
         enterprise(&place, &[("Partition", &t.partition), ("Namespace", &t.namespace)])?;
     }
-    ensure(f.datacenters.iter().all(|d| !d.is_empty()), || format!("{place}.Datacenters: found empty datacenter"))
+    ensure(f.datacenters.iter().all(|d| !d.is_empty()), || {
+        format!("{place}.Datacenters: found empty datacenter")
+    })
 }
 
 fn check_load_balancer(l: &LoadBalancer) -> Checked {

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, net::IpAddr};
 use types::{
     Str,
     entry::{
-        Destination, PassiveHealthCheck, PROXY_DEFAULTS_NAME, ProxyDefaults, ServiceDefaults, UpstreamLimits,
+        Destination, PROXY_DEFAULTS_NAME, PassiveHealthCheck, ProxyDefaults, ServiceDefaults, UpstreamLimits,
         UpstreamSettings,
     },
     record::{AccessLogs, EnvoyExtension, Map},
@@ -46,7 +46,10 @@ pub(super) fn check(name: &str, pairs: &Map, b: &ServiceDefaults) -> Checked {
         errors.push(format!("invalid value for protocol: {}", b.protocol));
     }
     if !matches!(b.balance_inbound_connections.as_str(), "" | "exact_balance") {
-        errors.push(format!("invalid value for balance_inbound_connections: {}", b.balance_inbound_connections));
+        errors.push(format!(
+            "invalid value for balance_inbound_connections: {}",
+            b.balance_inbound_connections
+        ));
     }
     errors.extend(proxy_mode(&b.mode));
     if b.rate_limits.is_some() {
@@ -55,7 +58,9 @@ pub(super) fn check(name: &str, pairs: &Map, b: &ServiceDefaults) -> Checked {
     extensions(&b.envoy_extensions, &mut errors);
     if let Some(d) = &b.destination {
         if b.upstream_config.is_some() {
-            errors.push("UpstreamConfig and Destination are mutually exclusive for service defaults".to_owned());
+            errors.push(
+                "UpstreamConfig and Destination are mutually exclusive for service defaults".to_owned(),
+            );
         }
         destination(d, &mut errors);
     }
@@ -67,7 +72,8 @@ pub(super) fn check(name: &str, pairs: &Map, b: &ServiceDefaults) -> Checked {
                 _ => None,
             };
             let wrong = named.map(str::to_owned).or_else(|| upstream(u));
-            errors.extend(wrong.map(|e| format!("error in upstream override for {}:{}: {e}", u.name, u.peer)));
+            errors
+                .extend(wrong.map(|e| format!("error in upstream override for {}:{}: {e}", u.name, u.peer)));
         }
         if let Some(u) = &upstreams.defaults {
             let named = (!u.name.is_empty()).then(|| "Name must be empty".to_owned());
@@ -94,7 +100,10 @@ fn upstream(u: &UpstreamSettings) -> Option<String> {
             u.balance_outbound_connections
         ));
     }
-    u.passive_health_check.as_ref().and_then(passive_health_check).or_else(|| u.limits.as_ref().and_then(limits))
+    u.passive_health_check
+        .as_ref()
+        .and_then(passive_health_check)
+        .or_else(|| u.limits.as_ref().and_then(limits))
 }
 
 fn limits(l: &UpstreamLimits) -> Option<String> {
@@ -158,9 +167,12 @@ fn extensions(list: &[EnvoyExtension], errors: &mut Vec<String>) {
             ));
             continue;
         }
-        for (field, constraint) in [("ConsulVersion", &e.consul_version), ("EnvoyVersion", &e.envoy_version)] {
+        for (field, constraint) in [("ConsulVersion", &e.consul_version), ("EnvoyVersion", &e.envoy_version)]
+        {
             if !constraint.is_empty() && !is_version_constraint(constraint) {
-                errors.push(format!("invalid EnvoyExtensions[{i}].{field}: Malformed constraint: {constraint}"));
+                errors.push(format!(
+                    "invalid EnvoyExtensions[{i}].{field}: Malformed constraint: {constraint}"
+                ));
             }
         }
     }
@@ -180,7 +192,9 @@ fn is_version_constraint(text: &str) -> bool {
 }
 
 pub(super) fn check_proxy_defaults(name: &str, b: &ProxyDefaults) -> Checked {
-    ensure(name == PROXY_DEFAULTS_NAME, || format!("invalid name ({}), only \"global\" is supported", quote(name)))?;
+    ensure(name == PROXY_DEFAULTS_NAME, || {
+        format!("invalid name ({}), only \"global\" is supported", quote(name))
+    })?;
     mutual_tls_mode(&b.mutual_tls_mode)?;
     if let Some(e) = proxy_mode(&b.mode) {
         return Err(e.into());
@@ -204,7 +218,9 @@ fn access_logs(l: &AccessLogs) -> Checked {
     ensure(kind != "file" || !l.path.is_empty(), || {
         "path must be specified when using file type access logs".to_owned()
     })?;
-    ensure(kind == "file" || l.path.is_empty(), || "path is only valid for file type access logs".to_owned())?;
+    ensure(kind == "file" || l.path.is_empty(), || {
+        "path is only valid for file type access logs".to_owned()
+    })?;
     ensure(l.json_format.is_empty() || l.text_format.is_empty(), || {
         "cannot specify both access log JSONFormat and TextFormat".to_owned()
     })?;

@@ -48,7 +48,10 @@ pub(super) fn check(min: &str, max: &str, suites: &[Str]) -> Checked {
     })?;
     suites.iter().try_for_each(|s| {
         ensure(SUITES.contains(&s.as_str()), || {
-            format!("no matching TLS Cipher Suite found for {s}, please specify one of [{}]", SUITES.join(", "))
+            format!(
+                "no matching TLS Cipher Suite found for {s}, please specify one of [{}]",
+                SUITES.join(", ")
+            )
         })
     })
 }

@@ -8,8 +8,8 @@ use super::{
     WaitFn,
 };
 use crate::handlers::{
-    agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, health, kv, operator,
-    status, usage,
+    agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, health, kv,
+    operator, status, usage,
 };
 
 const fn wait(f: WaitFn) -> Handler {

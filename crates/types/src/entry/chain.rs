@@ -1,10 +1,7 @@
 //! service-router, service-splitter, service-resolver.
 #![allow(missing_docs, reason = "fields are those of the public API, whose reference explains them")]
 
-use super::{
-    FailoverPolicy, HeaderModifiers, Hundredths, Nanos, PrioritizeByLocality, Span,
-    fields::record,
-};
+use super::{FailoverPolicy, HeaderModifiers, Hundredths, Nanos, PrioritizeByLocality, Span, fields::record};
 use crate::names::Str;
 use std::collections::BTreeMap;
 

@@ -5,7 +5,9 @@ use super::fields::{fields, record};
 use crate::{
     entry::Nanos,
     names::{Opaque, Str},
-    record::{AccessLogs, EnvoyExtension, ExposeConfig, ExposePath, Map, MeshGatewayConfig, TransparentProxy},
+    record::{
+        AccessLogs, EnvoyExtension, ExposeConfig, ExposePath, Map, MeshGatewayConfig, TransparentProxy,
+    },
 };
 
 fields!(TransparentProxy {

@@ -1,8 +1,6 @@
 //! How records tell and take their fields: public names as data, the notation left to the caller.
 
-use crate::{
-    names::{Opaque, Str},
-};
+use crate::names::{Opaque, Str};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -89,8 +87,11 @@ impl<'a> Reading<'a> {
     }
 
     fn expected(&mut self, wanted: &str, found: &Json) {
-        let text =
-            format!("'{}' expected type '{wanted}', got unconvertible type '{}'", self.place(), go_type(found));
+        let text = format!(
+            "'{}' expected type '{wanted}', got unconvertible type '{}'",
+            self.place(),
+            go_type(found)
+        );
         self.wrong.push(text);
     }
 
@@ -102,7 +103,8 @@ impl<'a> Reading<'a> {
     fn too_deep(&mut self) -> bool {
         let deep = self.path.len() > DEPTH_MAX;
         if deep {
-            self.wrong.push(format!("'{}' is nested too deeply", self.path.first().cloned().unwrap_or_default()));
+            self.wrong
+                .push(format!("'{}' is nested too deeply", self.path.first().cloned().unwrap_or_default()));
         }
         deep
     }
@@ -177,7 +179,12 @@ impl Value for bool {
 }
 
 fn read_int(from: &Json, wanted: &str, cx: &mut Reading<'_>) -> Option<i128> {
-    let syntax = |s: &str| format!("strconv.Parse{}: parsing {s:?}: invalid syntax", if wanted == "int" { "Int" } else { "Uint" });
+    let syntax = |s: &str| {
+        format!(
+            "strconv.Parse{}: parsing {s:?}: invalid syntax",
+            if wanted == "int" { "Int" } else { "Uint" }
+        )
+    };
     match single(from) {
         Json::Bool(b) => Some(i128::from(*b)),
         // A fraction is cut off.
@@ -244,9 +251,10 @@ impl Value for Hundredths {
         out.hundredths(self.0);
     }
     fn read(&mut self, from: &Json, cx: &mut Reading<'_>) {
-        // Saturating, as the cast is.
-        #[allow(clippy::cast_possible_truncation, reason = "saturating")]
-        let rounded = |v: f64| (v * 100.0).round() as i64;
+        // Beyond this every number is equally wrong, and below it every hundredth can be told.
+        const LIMIT: f64 = 1e12;
+        #[allow(clippy::cast_possible_truncation, reason = "within the limit")]
+        let rounded = |v: f64| (v * 100.0).round().clamp(-LIMIT, LIMIT) as i64;
         match single(from) {
             Json::Bool(b) => self.0 = i64::from(*b) * 100,
             Json::Number(n) => self.0 = rounded(n.as_f64().unwrap_or(0.0)),
