@@ -3,6 +3,7 @@
 //! An entry that is written or removed must leave every other one usable: `graph` looks at what the change reaches, on the
 //! table as it would be. This happens while applying, so that two writes that are fine alone cannot break each other.
 
+mod chain;
 mod gateways;
 mod graph;
 

@@ -198,6 +198,30 @@ fn circles_and_missing_subsets_are_refused() {
     assert_eq!(refused(&mut w, resolver("z", b)), "service \"y\" does not have a subset named \"v9\"");
 }
 
+/// Whoever writes many entries cannot make it costly, or fatal, to follow them.
+#[test]
+fn long_and_wide_chains_are_bounded() {
+    let mut w = World::default();
+    put(&mut w, proxy_defaults("http"));
+    for n in 0..40 {
+        // Each leads to the next two, which would be 2^40 ways.
+        put(&mut w, splitter(&format!("s{n}"), &[&format!("s{}", n + 1), &format!("s{}", n + 2)]));
+    }
+    let last = (0..200).map(|n| {
+        let e = redirect(&format!("r{n}"), &format!("r{}", n + 1), "");
+        write(&mut w, e, None)
+    });
+    let refused = last.filter(|r| matches!(r, CommandResponse::Refused(_))).count();
+    assert!(refused > 0, "redirects in a row have a bound");
+    let refused =
+        (100..300).map(|n| write(&mut w, splitter(&format!("t{n}"), &[&format!("t{}", n + 1)]), None));
+    let refused: Vec<_> = refused.filter(|r| *r != CommandResponse::Bool(true)).collect();
+    assert!(
+        matches!(&refused[0], CommandResponse::Refused(t) if t.contains("more than 64 splitters")),
+        "{refused:?}"
+    );
+}
+
 #[test]
 fn services_outside_are_only_names() {
     let mut w = World::default();
