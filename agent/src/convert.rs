@@ -167,6 +167,8 @@ pub fn leader(config: &RuntimeConfig) -> LeaderConfig {
     if !ca.is_empty() {
         out.ca_config = Some(Opaque::from_json(&serde_json::Value::Object(ca.clone())));
     }
+    // They were looked at when the configuration was built.
+    out.config_entries = config.config_entries.iter().filter_map(|e| entries::read(e).ok()).collect();
     out
 }
 

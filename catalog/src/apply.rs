@@ -11,6 +11,7 @@ use crate::{
 use types::{
     Str, Tenancy,
     command::{AutopilotConfig, Command, CommandResponse, KvOp},
+    entry::EntryKey,
     record::RaftIndex,
 };
 
@@ -72,6 +73,24 @@ impl Store {
             Command::ReapTombstones { up_to } => {
                 self.kv.each_mut(|table| table.reap(*up_to));
                 CommandResponse::Ok
+            }
+            Command::ConfigEntrySet { entry, cas } => {
+                let scope = Scope { tenancy: entry.tenancy.clone(), peer: Default::default() };
+                let mut table = self.entries.get(&scope).cloned().unwrap_or_default();
+                let answer = table.set(index, entry, *cas, changes);
+                // A refused entry makes no table.
+                if table.index() == index {
+                    *self.entries.get_mut(&scope) = table;
+                }
+                answer
+            }
+            Command::ConfigEntryDelete { tenancy, kind, name, cas } => {
+                let scope = Scope { tenancy: tenancy.clone(), peer: Default::default() };
+                if self.entries.get(&scope).is_none() {
+                    return CommandResponse::Bool(true);
+                }
+                let key = EntryKey::new(*kind, name);
+                self.entries.get_mut(&scope).delete(index, tenancy, key, *cas, changes)
             }
             Command::Batch(_) => CommandResponse::Refused("a batch cannot hold another batch".into()),
         }

@@ -19,4 +19,4 @@ pub(crate) use edit::Edit;
 pub(crate) use group::{Group, Instance};
 pub(crate) use rebuild::Rebuild;
 pub(crate) use register::register;
-pub(crate) use tables::{Catalog, NodeRow, NodeTable, RowKey};
+pub(crate) use tables::{Catalog, NodeRow, NodeTable, RowKey, ServiceTable};

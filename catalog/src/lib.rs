@@ -1,4 +1,5 @@
-//! The replicated state machine: nodes, services, checks, keys, the authority's roots and autopilot's settings.
+//! The replicated state machine: nodes, services, checks, keys, configuration entries, the
+//! authority's roots and autopilot's settings.
 //!
 //! [`Store`] is one version of the state: a handful of persistent maps, cloned in constant time, so that readers keep a
 //! version while [`Store::apply`] builds the next one. Applying is a pure function of the log: this crate has no clock, no
@@ -19,6 +20,7 @@ mod apply;
 mod authority;
 mod catalog;
 mod changes;
+mod entries;
 mod kv;
 mod query;
 mod scope;

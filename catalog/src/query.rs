@@ -3,10 +3,11 @@
 mod nodes;
 mod services;
 
-use crate::{scope::Scope, store::Store};
+use crate::{entries::gateway_services, scope::Scope, store::Store};
 use std::{net::IpAddr, sync::Arc};
 use types::{
     Str,
+    entry::EntryKey,
     query::{Query, QueryResult},
     record::{Node, ServiceNode},
 };
@@ -75,6 +76,23 @@ pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (Que
             }
             None => (QueryResult::KvKeys(Vec::new()), 0),
         },
+        Query::ConfigEntry { tenancy, kind, name } => {
+            let key = EntryKey::new(*kind, name);
+            let table = store.entry_table(tenancy);
+            let found = table.and_then(|t| t.get(&key)).cloned();
+            (QueryResult::ConfigEntry(found), table.map_or(0, |t| t.entry_index(&key)))
+        }
+        Query::ConfigEntries { tenancy, kind } => match store.entry_table(tenancy) {
+            Some(table) => {
+                let index = kind.map_or_else(|| table.index(), |k| table.kind_index(k));
+                (QueryResult::ConfigEntries(table.list(*kind).cloned().collect()), index)
+            }
+            None => (QueryResult::ConfigEntries(Vec::new()), 0),
+        },
+        Query::GatewayServices { tenancy, gateway } => {
+            let (rows, index) = gateway_services(store, tenancy, gateway);
+            (QueryResult::GatewayServices(rows), index)
+        }
         Query::CaRoots => (QueryResult::CaRoots(store.authority.roots()), store.authority.roots_index()),
         Query::CaConfig => {
             (QueryResult::CaConfig(store.authority.config().cloned()), store.authority.config_index())

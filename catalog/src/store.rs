@@ -3,6 +3,7 @@
 use crate::{
     authority::{Authority, Autopilot},
     catalog::Catalog,
+    entries::EntryTable,
     kv::KvTable,
     scope::Scoped,
     topic::Topic,
@@ -15,6 +16,7 @@ pub struct Store {
     index: u64,
     pub(crate) catalog: Catalog,
     pub(crate) kv: Scoped<KvTable>,
+    pub(crate) entries: Scoped<EntryTable>,
     pub(crate) authority: Authority,
     pub(crate) autopilot: Autopilot,
 }
@@ -48,6 +50,9 @@ impl Store {
             Topic::Addresses => self.catalog.rows_index,
             Topic::Kv(tenancy, key) => self.kv_table(tenancy).map_or(0, |t| t.key_index(key)),
             Topic::KvPrefix(tenancy, prefix) => self.kv_table(tenancy).map_or(0, |t| t.prefix_index(prefix)),
+            Topic::ConfigEntry(tenancy, key) => self.entry_table(tenancy).map_or(0, |t| t.entry_index(key)),
+            Topic::ConfigKind(tenancy, kind) => self.entry_table(tenancy).map_or(0, |t| t.kind_index(*kind)),
+            Topic::ConfigEntries(tenancy) => self.entry_table(tenancy).map_or(0, |t| t.index()),
             Topic::CaRoots => self.authority.roots_index(),
             Topic::CaConfig => self.authority.config_index(),
             Topic::Autopilot => self.autopilot.index.modify,
@@ -62,6 +67,11 @@ impl Store {
     pub(crate) fn kv_table(&self, tenancy: &types::Tenancy) -> Option<&KvTable> {
         const LOCAL: &PeerName = &PeerName(None);
         self.kv.get_for(tenancy, LOCAL)
+    }
+
+    pub(crate) fn entry_table(&self, tenancy: &types::Tenancy) -> Option<&EntryTable> {
+        const LOCAL: &PeerName = &PeerName(None);
+        self.entries.get_for(tenancy, LOCAL)
     }
 
     pub(crate) fn applied(&mut self, index: u64) {

@@ -4,6 +4,7 @@ use crate::scope::Scope;
 use smallvec::{SmallVec, smallvec};
 use types::{
     Str, Tenancy,
+    entry::{EntryKey, EntryKind},
     names::fold,
     query::{Query, ServiceLookup},
     record::status,
@@ -61,6 +62,12 @@ pub enum Topic {
     Kv(Tenancy, Str),
     /// All keys under a prefix. Never listed by [`crate::ChangeSet::topics`]; see [`crate::ChangeSet::kv_keys`].
     KvPrefix(Tenancy, Str),
+    /// One configuration entry.
+    ConfigEntry(Tenancy, EntryKey),
+    /// Configuration entries of a kind.
+    ConfigKind(Tenancy, EntryKind),
+    /// All configuration entries.
+    ConfigEntries(Tenancy),
     /// Roots of the authority.
     CaRoots,
     /// Configuration of the authority.
@@ -90,8 +97,12 @@ pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
             match lookup {
                 ServiceLookup::Plain => smallvec![Topic::Service(scope, service.folded())],
                 ServiceLookup::Connect => smallvec![Topic::Connect(scope, service.folded())],
-                // Nothing links ingress gateways to services before config entries do.
-                ServiceLookup::Ingress => smallvec![],
+                ServiceLookup::Ingress => smallvec![
+                    Topic::ConfigKind(tenancy.clone(), EntryKind::IngressGateway),
+                    Topic::ServiceRows(scope.clone()),
+                    Topic::Checks(scope.of_nodes()),
+                    Topic::Checks(scope),
+                ],
             }
         }
         Query::ServiceChecks { tenancy, peer, service } => {
@@ -131,6 +142,19 @@ pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
         Query::KvList { tenancy, prefix } | Query::KvKeys { tenancy, prefix, .. } => {
             smallvec![Topic::KvPrefix(tenancy.clone(), prefix.clone())]
         }
+        Query::ConfigEntry { tenancy, kind, name } => {
+            smallvec![Topic::ConfigEntry(tenancy.clone(), EntryKey::new(*kind, name))]
+        }
+        Query::ConfigEntries { tenancy, kind } => match kind {
+            Some(kind) => smallvec![Topic::ConfigKind(tenancy.clone(), *kind)],
+            None => smallvec![Topic::ConfigEntries(tenancy.clone())],
+        },
+        Query::GatewayServices { tenancy, .. } => smallvec![
+            Topic::ConfigKind(tenancy.clone(), EntryKind::IngressGateway),
+            Topic::ConfigKind(tenancy.clone(), EntryKind::TerminatingGateway),
+            Topic::ConfigKind(tenancy.clone(), EntryKind::ServiceDefaults),
+            Topic::ServiceRows(Scope { tenancy: tenancy.clone(), peer: Default::default() }),
+        ],
         Query::CaRoots => smallvec![Topic::CaRoots],
         Query::CaConfig => smallvec![Topic::CaConfig, Topic::CaRoots],
         Query::Autopilot => smallvec![Topic::Autopilot],

@@ -10,6 +10,7 @@ use support::*;
 use types::{
     PeerName, Str, Tenancy,
     command::{AutopilotConfig, Command, Deregister, KvOp, Register},
+    entry::*,
     query::{Query, QueryResult, ServiceLookup},
     record::{NodeService, ServiceConnect},
 };
@@ -90,11 +91,58 @@ fn a_kv() -> impl Strategy<Value = Command> {
     (op, tenancy()).prop_map(|(op, tenancy)| Command::Kv { tenancy, op })
 }
 
+/// Entries that reach each other, so that some are refused.
+fn an_entry() -> impl Strategy<Value = Command> {
+    let cas = prop_oneof![3 => Just(None), 1 => (0..20u64).prop_map(Some)];
+    (one_of(&SERVICES), one_of(&SERVICES), 0..8u8, cas, tenancy()).prop_map(
+        |(name, to, what, cas, tenancy)| {
+            let (name, to) = (Str::new(name), Str::new(to));
+            let body = match what {
+                0 | 1 => EntryBody::ServiceDefaults(Box::new(ServiceDefaults {
+                    protocol: if what == 0 { "http".into() } else { "tcp".into() },
+                    destination: (to == "db").then(Destination::default),
+                    ..Default::default()
+                })),
+                2 => EntryBody::ServiceResolver(Box::new(ServiceResolver {
+                    redirect: Some(Redirect { service: to, ..Default::default() }),
+                    ..Default::default()
+                })),
+                3 => EntryBody::IngressGateway(Box::new(IngressGateway {
+                    listeners: vec![IngressListener {
+                        port: 80,
+                        protocol: "http".into(),
+                        services: vec![IngressService {
+                            name: if to == "api" { "*".into() } else { to },
+                            ..Default::default()
+                        }],
+                        ..Default::default()
+                    }],
+                    ..Default::default()
+                })),
+                4 => EntryBody::TerminatingGateway(Box::new(TerminatingGateway {
+                    services: vec![LinkedService {
+                        name: if to == "api" { "*".into() } else { to },
+                        ..Default::default()
+                    }],
+                })),
+                _ => {
+                    let kind = EntryKind::ALL[usize::from(what) % 5];
+                    return Command::ConfigEntryDelete { tenancy, kind, name, cas };
+                }
+            };
+            let mut entry = ConfigEntry::new(body.kind(), name);
+            (entry.body, entry.tenancy) = (body, tenancy);
+            Command::ConfigEntrySet { entry: Box::new(entry), cas }
+        },
+    )
+}
+
 fn a_command() -> impl Strategy<Value = Command> {
     let single = prop_oneof![
         6 => a_register(),
         4 => a_deregister(),
         5 => a_kv(),
+        4 => an_entry(),
         1 => (0..60u64).prop_map(|up_to| Command::ReapTombstones { up_to }),
         1 => (0..3u32).prop_map(|min_quorum| Command::AutopilotSet {
             config: AutopilotConfig { min_quorum, ..Default::default() },
@@ -102,7 +150,8 @@ fn a_command() -> impl Strategy<Value = Command> {
         }),
         1 => Just(Command::Noop),
     ];
-    let batch = vec(prop_oneof![a_register(), a_deregister(), a_kv()], 1..4).prop_map(Command::Batch);
+    let batch =
+        vec(prop_oneof![a_register(), a_deregister(), a_kv(), an_entry()], 1..4).prop_map(Command::Batch);
     prop_oneof![8 => single, 1 => batch]
 }
 
@@ -148,6 +197,16 @@ fn queries() -> Vec<Query> {
                     });
                 }
             }
+        }
+        out.push(Query::ConfigEntries { tenancy: t(), kind: None });
+        for kind in [EntryKind::ServiceDefaults, EntryKind::ServiceResolver, EntryKind::IngressGateway] {
+            out.push(Query::ConfigEntries { tenancy: t(), kind: Some(kind) });
+            for name in SERVICES {
+                out.push(Query::ConfigEntry { tenancy: t(), kind, name: name.into() });
+            }
+        }
+        for name in SERVICES {
+            out.push(Query::GatewayServices { tenancy: t(), gateway: name.into() });
         }
         for state in STATES.iter().chain(&["any"]) {
             out.push(Query::ChecksInState { tenancy: t(), peer: peer(), state: (*state).into() });

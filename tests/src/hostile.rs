@@ -17,6 +17,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("filter", filter_expression),
     ("http_register", http_register),
     ("http_service", http_service),
+    ("config_entry", config_entry),
     ("rpc_frame", rpc_frame),
     ("log_entry", log_entry),
     ("snapshot", snapshot),
@@ -102,6 +103,27 @@ fn http_register(input: &[u8]) {
 fn http_service(input: &[u8]) {
     let _ = api::request::service_definition(input);
     let _ = api::request::check_definition(input);
+}
+
+/// An entry as JSON, then as HCL. What can be read is shown in a form that reads as the same.
+fn config_entry(input: &[u8]) {
+    let check = |value: &serde_json::Value| {
+        let Ok(mut entry) = api::entry::decode(value) else { return };
+        let mut shown = Vec::new();
+        api::entry::encode(&mut shown, &entry);
+        let again = api::decode::first_value(&shown).expect("what is shown is JSON").to_value();
+        let again = api::entry::decode(&again).expect("what is shown can be read");
+        assert_eq!(again.body, entry.body, "round trip");
+        let _ = entries::prepare(&mut entry);
+    };
+    if let Ok(value) = api::decode::first_value(input) {
+        check(&value.to_value());
+    }
+    text(input, |t| {
+        if let Ok(value) = config::free_value(t, config::text::Format::Hcl) {
+            check(&value);
+        }
+    });
 }
 
 fn rpc_frame(input: &[u8]) {

@@ -20,7 +20,8 @@ const PURE: &[(&str, &[&str])] = &[
     ("catalog", &["types"]),
     ("gossip", &["types"]),
     ("local", &["types", "api", "filter"]),
-    ("config", &["types", "api"]),
+    ("entries", &["types", "api", "filter"]),
+    ("config", &["types", "api", "entries"]),
 ];
 
 /// Shells, and what of ours each may name.
@@ -30,7 +31,7 @@ const SHELLS: &[(&str, &[&str])] = &[
     ("gossip-driver", &["gossip", "types", "runtime", "telemetry"]),
     ("raft", &["types", "catalog", "runtime", "telemetry"]),
     ("rpc", &["types", "catalog", "filter", "runtime", "telemetry"]),
-    ("http-api", &["types", "api", "filter", "local", "rpc", "runtime", "telemetry"]),
+    ("http-api", &["types", "api", "entries", "filter", "local", "rpc", "runtime", "telemetry"]),
     ("dns-server", &["types", "dns", "rpc", "runtime", "telemetry"]),
     ("checks", &["types", "api", "local", "rpc", "runtime", "telemetry"]),
     ("leader", &["types", "connect-ca", "rpc", "runtime", "telemetry", "api"]),

@@ -3,16 +3,19 @@
 use super::has_meta;
 use crate::{
     catalog::{Group, Instance},
+    entries::exposing_gateways,
     scope::Scope,
     store::Store,
+    topic::Topic,
     vip,
 };
 use std::{collections::BTreeMap, sync::Arc};
 use types::{
     ServiceName, Str,
+    entry::EntryKind,
     names::fold,
     query::{Query, QueryResult, ServiceLookup},
-    record::{CheckServiceNode, NodeService, ServiceNode},
+    record::{CheckServiceNode, NodeService, ServiceKind, ServiceNode},
 };
 
 /// Which instances of a service are asked for.
@@ -31,7 +34,7 @@ impl Asked<'_> {
         match self.lookup {
             ServiceLookup::Plain => (table.groups.get(&name), table.group_index(&name)),
             ServiceLookup::Connect => (table.connect.get(&name), table.connect_index(&name)),
-            // Nothing links ingress gateways to services before config entries do.
+            // More than one group: see `health`.
             ServiceLookup::Ingress => (None, 0),
         }
     }
@@ -50,8 +53,35 @@ fn has_tags(service: &NodeService, wanted: &[Str]) -> bool {
 }
 
 pub(super) fn health(store: &Store, asked: &Asked<'_>, passing_only: bool) -> (QueryResult, u64) {
+    if asked.lookup == ServiceLookup::Ingress {
+        return ingress(store, asked, passing_only);
+    }
     let (group, index) = asked.group(store);
     let Some(group) = group else { return (QueryResult::ServiceHealth(Vec::new()), index) };
+    (QueryResult::ServiceHealth(health_rows(group, asked, passing_only)), index)
+}
+
+/// Instances of the ingress gateways that expose the service.
+fn ingress(store: &Store, asked: &Asked<'_>, passing_only: bool) -> (QueryResult, u64) {
+    let table = store.catalog.services.get(asked.scope);
+    let topics = [
+        Topic::ConfigKind(asked.scope.tenancy.clone(), EntryKind::IngressGateway),
+        Topic::ServiceRows(asked.scope.clone()),
+        Topic::Checks(asked.scope.of_nodes()),
+        Topic::Checks(asked.scope.clone()),
+    ];
+    let index = topics.iter().map(|t| store.topic_index(t)).max().unwrap_or(0);
+    let mut rows = Vec::new();
+    for gateway in exposing_gateways(store, asked.scope, asked.service) {
+        if let Some(group) = table.and_then(|t| t.groups.get(&gateway)) {
+            rows.extend(health_rows(group, asked, passing_only));
+        }
+    }
+    rows.retain(|r| r.service.kind == ServiceKind::IngressGateway);
+    (QueryResult::ServiceHealth(rows), index)
+}
+
+fn health_rows(group: &Group, asked: &Asked<'_>, passing_only: bool) -> Vec<CheckServiceNode> {
     let mut rows = Vec::with_capacity(group.instances.len());
     for i in group.instances.values().filter(|i| (i.passing || !passing_only) && asked.wants(i)) {
         rows.push(CheckServiceNode {
@@ -60,7 +90,7 @@ pub(super) fn health(store: &Store, asked: &Asked<'_>, passing_only: bool) -> (Q
             checks: i.checks.clone(),
         });
     }
-    (QueryResult::ServiceHealth(rows), index)
+    rows
 }
 
 pub(super) fn rows(store: &Store, asked: &Asked<'_>) -> (QueryResult, u64) {

@@ -1,7 +1,7 @@
 //! Reading.
 
 use super::{FRAME_BYTES_MAX, MAGIC, SnapshotError, VERSION, record::Record};
-use crate::{catalog::Rebuild, scope::Scope, store::Store, vip};
+use crate::{catalog::Rebuild, entries::KindIndex, scope::Scope, store::Store, vip};
 use std::{io::Read, sync::Arc};
 use types::{Tenancy, codec};
 
@@ -134,6 +134,12 @@ impl Builder {
             }
             Record::Authority(state) => store.authority.restore(*state),
             Record::Autopilot(autopilot) => store.autopilot = autopilot,
+            Record::EntryTable { tenancy, index, kinds } => {
+                let kinds =
+                    kinds.into_iter().map(|(k, changed, extinct)| (k, KindIndex { changed, extinct }));
+                store.entries.get_mut(&kv_scope(tenancy)).set_indexes(index, kinds);
+            }
+            Record::Entry(entry) => store.entries.get_mut(&kv_scope(entry.tenancy.clone())).restore(entry),
             Record::End { records } => {
                 if records != self.records {
                     return Err(SnapshotError::Damaged("records are missing"));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use types::{
     Str, Tenancy,
+    entry::{ConfigEntry, EntryKind},
     record::{HealthCheck, KvEntry, Node, NodeService},
 };
 
@@ -69,8 +70,15 @@ pub(super) enum Record {
     },
     Authority(Box<AuthorityState>),
     Autopilot(Autopilot),
-    /// Comes last, with the number of records before it.
+    /// Comes last in a snapshot, with the number of records before it.
     End {
         records: u64,
     },
+    /// Indexes of a table of configuration entries: of all, and of kinds (last change, last disappearance).
+    EntryTable {
+        tenancy: Tenancy,
+        index: u64,
+        kinds: Vec<(EntryKind, u64, u64)>,
+    },
+    Entry(Arc<ConfigEntry>),
 }

@@ -4,7 +4,7 @@ use super::{CHUNK_BYTES, MAGIC, VERSION, record::Record};
 use crate::{catalog::RowKey, scope::Scope, store::Store};
 use imbl::OrdMap;
 use std::{collections::VecDeque, ops::Bound};
-use types::{Str, codec};
+use types::{Str, codec, entry::EntryKey};
 
 /// Yields a snapshot of one version of the state in chunks of about 64 KiB, without holding more than one.
 pub struct Writer {
@@ -26,6 +26,7 @@ enum Part {
     Connect { scope: Scope, after: Option<Str> },
     Entries { scope: Scope, after: Option<Str> },
     Tombstones { scope: Scope, after: Option<Str> },
+    ConfigEntries { scope: Scope, after: Option<EntryKey> },
     End,
 }
 
@@ -41,6 +42,9 @@ impl Writer {
         for (scope, _) in store.kv.iter() {
             parts.push_back(Part::Entries { scope: scope.clone(), after: None });
             parts.push_back(Part::Tombstones { scope, after: None });
+        }
+        for (scope, _) in store.entries.iter().filter(|(_, t)| t.index() > 0) {
+            parts.push_back(Part::ConfigEntries { scope, after: None });
         }
         parts.push_back(Part::End);
         Self { store, parts, records: 0, started: false, failed: false }
@@ -121,6 +125,11 @@ impl Writer {
                 })?;
                 Some(Part::Tombstones { scope, after: Some(after) })
             }
+            Part::ConfigEntries { scope, after } => {
+                let table = store.entries.get(&scope)?;
+                let after = self.rows(table.rows(), after, out, |_, e| Record::Entry(e.clone()))?;
+                Some(Part::ConfigEntries { scope, after: Some(after) })
+            }
             Part::End => {
                 let records = self.records;
                 self.put(out, &Record::End { records });
@@ -159,6 +168,10 @@ impl Writer {
         for (scope, t) in store.kv.iter() {
             let (index, reaped) = t.indexes();
             self.put(out, &Record::KvTable { tenancy: scope.tenancy, index, reaped });
+        }
+        for (scope, t) in store.entries.iter().filter(|(_, t)| t.index() > 0) {
+            let kinds = t.kinds().iter().map(|(k, i)| (*k, i.changed, i.extinct)).collect();
+            self.put(out, &Record::EntryTable { tenancy: scope.tenancy, index: t.index(), kinds });
         }
         if let Some(state) = store.authority.state() {
             self.put(out, &Record::Authority(Box::new(state.clone())));

@@ -7,6 +7,7 @@ mod agent;
 mod ca;
 mod check;
 mod definition;
+mod gateway;
 mod kv;
 mod member;
 mod node;
@@ -21,6 +22,7 @@ pub use agent::{agent_check, agent_checks, agent_service, agent_services, client
 pub use ca::{ca_pem, ca_roots};
 pub use check::{check, checks};
 pub use definition::service_definition;
+pub use gateway::gateway_services;
 pub use kv::{kv_entries, kv_entry};
 pub use member::{member, members};
 pub use node::{node, nodes};

@@ -28,6 +28,14 @@ pub use debug::debug_config;
 pub use diff::{ReloadReport, diff};
 pub use settings::RuntimeConfig;
 
+/// A text as a free-form value, in which every list of one element is replaced by its element.
+///
+/// # Errors
+/// What is wrong with the text, and where.
+pub fn free_value(text: &str, format: text::Format) -> Result<serde_json::Value, text::SyntaxError> {
+    text::read(text, format).map(|node| decode::free(&node))
+}
+
 /// `text` in double quotes, the way messages quote.
 pub(crate) fn quote(text: &str) -> String {
     api::decode::quote(text)

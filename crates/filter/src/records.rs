@@ -4,6 +4,7 @@ use crate::schema::{Record, Schema, Selectable, Type, View};
 use std::sync::LazyLock;
 use types::{
     Str,
+    entry::{ConfigEntry, EntryBody, ServiceDefaults},
     member::Member,
     record::{
         AccessLogs, CheckServiceNode, EnvoyExtension, ExposeConfig, ExposePath, HealthCheck,
@@ -44,6 +45,34 @@ fn proxy(service: &NodeService) -> &ServiceProxy {
 fn tags(service: &NodeService) -> &[Str] {
     service.tags.as_deref().unwrap_or_default()
 }
+
+static NO_DEFAULTS: LazyLock<ServiceDefaults> = LazyLock::new(ServiceDefaults::default);
+
+/// Only service-defaults can be filtered; other kinds show none of its fields.
+fn defaults(entry: &ConfigEntry) -> &ServiceDefaults {
+    match &entry.body {
+        EntryBody::ServiceDefaults(b) => b,
+        _ => &NO_DEFAULTS,
+    }
+}
+
+selectable!(ConfigEntry {
+    "Kind" Text => |e| View::Text(e.kind().as_str());
+    "Name" Text => |e| View::Text(&e.name);
+    "Protocol" Text => |e| View::Text(&defaults(e).protocol);
+    "Mode" Text => |e| View::Text(&defaults(e).mode);
+    "TransparentProxy" Struct(TransparentProxy::schema) => |e| View::Struct(&defaults(e).transparent_proxy);
+    "MutualTLSMode" Text => |e| View::Text(&defaults(e).mutual_tls_mode);
+    "MeshGateway" Struct(MeshGatewayConfig::schema) => |e| View::Struct(&defaults(e).mesh_gateway);
+    "Expose" Struct(ExposeConfig::schema) => |e| View::Struct(&defaults(e).expose);
+    "ExternalSNI" Text => |e| View::Text(&defaults(e).external_sni);
+    "MaxInboundConnections" Integer => |e| View::Integer(defaults(e).max_inbound_connections);
+    "LocalConnectTimeoutMs" Integer => |e| View::Integer(defaults(e).local_connect_timeout_ms);
+    "LocalRequestTimeoutMs" Integer => |e| View::Integer(defaults(e).local_request_timeout_ms);
+    "BalanceInboundConnections" Text => |e| View::Text(&defaults(e).balance_inbound_connections);
+    "EnvoyExtensions" Structs(EnvoyExtension::schema) => |e| View::Structs(&defaults(e).envoy_extensions);
+    "Meta" Map => |e| View::Map(Some(&e.meta));
+});
 
 selectable!(Node {
     "ID" Text => |n| View::Text(&n.id);

@@ -2,6 +2,7 @@
 
 use crate::{Filter, FilterError};
 use types::{
+    entry::ConfigEntry,
     query::QueryResult,
     record::{HealthCheck, Node, NodeService, ServiceNode},
 };
@@ -40,6 +41,11 @@ pub fn apply_to(result: &mut QueryResult, expression: &str) -> Result<(), Filter
             let filter = Filter::compile(expression)?;
             rows.retain(|r| filter.matches(r));
         }
+        QueryResult::ConfigEntries(rows) => {
+            // Which kinds have a filter at all is for the caller to know.
+            let filter = Filter::<ConfigEntry>::compile(expression)?;
+            rows.retain(|r| filter.matches(r));
+        }
         QueryResult::Kv(_)
         | QueryResult::KvList(_)
         | QueryResult::KvKeys(_)
@@ -48,7 +54,9 @@ pub fn apply_to(result: &mut QueryResult, expression: &str) -> Result<(), Filter
         | QueryResult::ByAddress { .. }
         | QueryResult::CaConfig(_)
         | QueryResult::NodeState(_)
-        | QueryResult::VirtualIp(_) => {}
+        | QueryResult::VirtualIp(_)
+        | QueryResult::ConfigEntry(_)
+        | QueryResult::GatewayServices(_) => {}
     }
     Ok(())
 }

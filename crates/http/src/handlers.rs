@@ -5,6 +5,7 @@ pub(crate) mod agent_checks;
 pub(crate) mod agent_health;
 pub(crate) mod agent_services;
 pub(crate) mod catalog;
+pub(crate) mod config;
 pub(crate) mod connect;
 pub(crate) mod coordinate;
 pub(crate) mod health;

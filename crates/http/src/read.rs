@@ -164,6 +164,20 @@ impl Read {
             }
             (_, QueryResult::CaRoots(roots)) => e::ca_roots(&mut out, roots),
             (_, QueryResult::Autopilot(config, index)) => e::autopilot_config(&mut out, config, *index),
+            (_, QueryResult::ConfigEntry(None)) => {
+                let text = match &self.query {
+                    Query::ConfigEntry { kind, name, .. } => {
+                        format!("Config entry not found for \"{kind}\" / {}", api::decode::quote(name))
+                    }
+                    _ => String::new(),
+                };
+                return (StatusCode::NOT_FOUND, Content::Text, text.into());
+            }
+            (_, QueryResult::ConfigEntry(Some(entry))) => api::entry::encode(&mut out, entry),
+            (_, QueryResult::ConfigEntries(list)) => {
+                api::entry::encode_list(&mut out, list.iter().map(Arc::as_ref));
+            }
+            (_, QueryResult::GatewayServices(rows)) => e::gateway_services(&mut out, rows),
             (_, other) => {
                 // The servers answered a question that was not asked.
                 tracing::error!(query = ?self.query, answer = ?std::mem::discriminant(other), "answer does not fit the query");

@@ -62,6 +62,8 @@ pub struct LeaderConfig {
     pub ca_cluster_id: Option<Str>,
     /// `connect.ca_config` as a JSON object, merged over the defaults.
     pub ca_config: Option<types::Opaque>,
+    /// Configuration entries to create where there is none of that kind and name, ready to be stored.
+    pub config_entries: Vec<types::entry::ConfigEntry>,
     /// Token of the leader's own writes.
     pub token: SecretToken,
 }
@@ -80,6 +82,7 @@ impl LeaderConfig {
             connect_enabled: true,
             ca_cluster_id: None,
             ca_config: None,
+            config_entries: Vec::new(),
             token: SecretToken::default(),
         }
     }
@@ -284,6 +287,26 @@ impl<R: RngCore> Duties<'_, R> {
                 }
                 // A human must act, and all other duties go on.
                 Err(error) => tracing::error!(%error, "cannot initialize the certificate authority"),
+            }
+        }
+        self.bootstrap_entries().await
+    }
+
+    /// Creates the configured entries that do not exist. One that does not fit to what is stored is for a human to look at.
+    async fn bootstrap_entries(&mut self) -> Result<(), Halt> {
+        for entry in &self.config.config_entries {
+            let (kind, name) = (entry.kind(), entry.name.clone());
+            let query = Read::ConfigEntry { tenancy: entry.tenancy.clone(), kind, name: name.clone() };
+            if !matches!(self.read(query).await?, QueryResult::ConfigEntry(None)) {
+                continue;
+            }
+            let command = Command::ConfigEntrySet { entry: Box::new(entry.clone()), cas: Some(0) };
+            match self.write(command).await {
+                Ok(_) => tracing::info!(%kind, %name, "configuration entry created"),
+                Err(Halt::Later(error @ RequestError::Refused(_))) => {
+                    tracing::error!(%kind, %name, %error, "cannot create the configured entry");
+                }
+                Err(halt) => return Err(halt),
             }
         }
         Ok(())

@@ -93,6 +93,8 @@ fn is_absent(result: &QueryResult) -> bool {
     match result {
         QueryResult::Kv(entry) => entry.is_none(),
         QueryResult::KvList(rows) => rows.is_empty(),
+        QueryResult::ConfigEntry(entry) => entry.is_none(),
+        QueryResult::ConfigEntries(rows) => rows.is_empty(),
         _ => false,
     }
 }

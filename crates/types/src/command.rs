@@ -5,6 +5,7 @@
 
 use crate::{
     ca::{CaConfig, CaProviderState, CaRoot},
+    entry::{ConfigEntry, EntryKind},
     names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
     record::{HealthCheck, Locality, Map, NodeService},
 };
@@ -166,6 +167,25 @@ pub enum Command {
     },
     /// Several commands as one entry, each with its own answer; not a transaction.
     Batch(Vec<Self>),
+    /// Stores a configuration entry that is normal and keeps its own rules; those that concern other entries are looked at
+    /// when it is applied. Answers `Bool`; writing what is stored already is `true` and changes nothing.
+    ConfigEntrySet {
+        /// The entry; its indexes do not count.
+        entry: Box<ConfigEntry>,
+        /// Expected modify index of the stored entry; 0 = none is stored.
+        cas: Option<u64>,
+    },
+    /// Removes a configuration entry; answers `Bool`, `true` also when there is none.
+    ConfigEntryDelete {
+        /// Owner.
+        tenancy: Tenancy,
+        /// Kind.
+        kind: EntryKind,
+        /// Name.
+        name: Str,
+        /// Expected modify index.
+        cas: Option<u64>,
+    },
 }
 
 /// A command with what the proposer fixed.

@@ -3,12 +3,13 @@
 //!
 //! This crate is pure: no tokio, no sockets, no clock, no OS randomness, no environment. It knows nothing of
 //! JSON casing (that is `api`) and nothing of how state is stored (that is `catalog`).
-//! Start with [`record`] for the rows, [`command`] for writes and [`query`] for reads.
+//! Start with [`record`] for the rows, [`entry`] for configuration entries, [`command`] for writes and [`query`] for reads.
 
 pub mod ca;
 pub mod codec;
 pub mod command;
 pub mod definition;
+pub mod entry;
 pub mod error;
 pub mod member;
 pub mod names;

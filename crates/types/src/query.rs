@@ -3,6 +3,7 @@
 use crate::{
     ca::CaRoots,
     command::AutopilotConfig,
+    entry::{ConfigEntry, EntryKind},
     names::{DatacenterName, NodeName, PeerName, SecretToken, ServiceName, Str, Tenancy},
     record::{CheckServiceNode, HealthCheck, KvEntry, Node, NodeService, ServiceNode},
 };
@@ -187,6 +188,62 @@ pub enum Query {
         /// Service.
         service: ServiceName,
     },
+    /// One configuration entry.
+    ConfigEntry {
+        /// Owner.
+        tenancy: Tenancy,
+        /// Kind.
+        kind: EntryKind,
+        /// Name.
+        name: Str,
+    },
+    /// Configuration entries of a kind, or all.
+    ConfigEntries {
+        /// Owner.
+        tenancy: Tenancy,
+        /// Kind, `None` for all.
+        kind: Option<EntryKind>,
+    },
+    /// Services that a gateway stands for or exposes.
+    GatewayServices {
+        /// Owner.
+        tenancy: Tenancy,
+        /// Gateway.
+        gateway: ServiceName,
+    },
+}
+
+/// A service of a gateway, from the gateway's configuration entry.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct GatewayService {
+    /// Gateway.
+    pub gateway: Str,
+    /// Service; `*` stands for those that come later.
+    pub service: Str,
+    /// Kind of the gateway.
+    pub gateway_kind: crate::record::ServiceKind,
+    /// Listener.
+    pub port: i64,
+    /// Protocol of the listener.
+    pub protocol: Str,
+    /// Host names.
+    pub hosts: Vec<Str>,
+    /// File of trusted certificates.
+    pub ca_file: Str,
+    /// File of the client certificate.
+    pub cert_file: Str,
+    /// File of its key.
+    pub key_file: Str,
+    /// Server name of TLS.
+    pub sni: Str,
+    /// The name comes from a `*`.
+    pub from_wildcard: bool,
+    /// Host names are rewritten.
+    pub auto_host_rewrite: bool,
+    /// `""`, `service` or `destination`.
+    pub service_kind: Str,
+    /// Indexes of the entry.
+    pub index: crate::record::RaftIndex,
 }
 
 /// All rows of one node.
@@ -227,6 +284,10 @@ pub enum QueryResult {
     NodeState(NodeState),
     /// `None`: the service has none.
     VirtualIp(Option<Str>),
+    /// `None`: no such entry.
+    ConfigEntry(Option<Arc<ConfigEntry>>),
+    ConfigEntries(Vec<Arc<ConfigEntry>>),
+    GatewayServices(Vec<GatewayService>),
 }
 
 /// What an answer says about itself.

@@ -1,6 +1,7 @@
 //! Every command by name.
 
 mod catalog;
+mod config;
 mod definitions;
 mod force_leave;
 mod info;
@@ -174,8 +175,8 @@ impl Entry {
 }
 
 fn agent_flags() -> impl Iterator<Item = Flag> {
-    use config::flags::FlagKind;
-    config::flags::FLAGS.iter().map(|f| {
+    use ::config::flags::FlagKind;
+    ::config::flags::FLAGS.iter().map(|f| {
         let kind = match f.kind {
             FlagKind::Bool | FlagKind::Dev => Kind::Bool,
             FlagKind::Int => Kind::Int,

@@ -3,6 +3,8 @@
 mod nearest;
 mod value;
 
+pub(crate) use value::free;
+
 use crate::{
     merge::Settings,
     schema::{self, Field},

@@ -153,7 +153,7 @@ fn truncate(v: f64) -> i64 {
 }
 
 /// A free-form part: every list of one element, at any depth, is replaced by its element.
-fn free(node: &Node) -> Json {
+pub(crate) fn free(node: &Node) -> Json {
     match &node.data {
         Data::Null => Json::Null,
         Data::Bool(b) => Json::Bool(*b),

@@ -15,7 +15,6 @@ pub const NO_EFFECT_YET: &[&str] = &[
     "autopilot",
     "cache",
     "cloud",
-    "config_entries",
     "connect.ca_config",
     "connect.ca_provider",
     "connect.enable_mesh_gateway_wan_federation",

@@ -70,17 +70,10 @@ pub(crate) fn node_services(ctx: &Ctx<'_>) -> Result<Read, HttpError> {
     Ok(Read { shape: Shape::NodeList, ..node(ctx)? })
 }
 
-/// Gateways get their services from configuration entries, of which there are none yet: always an empty list.
 pub(crate) fn gateway_services(ctx: &Ctx<'_>) -> Result<Read, HttpError> {
     let options = query_options(ctx, Family::Discovery)?;
-    let query = Query::ServiceNodes {
-        tenancy: ctx.tenancy(),
-        peer: peer(ctx),
-        service: ServiceName::new(ctx.required_tail("Missing gateway name")?),
-        lookup: ServiceLookup::Plain,
-        tags: Vec::new(),
-    };
-    Ok(Read { shape: Shape::EmptyList, ..Read::discovery(query, options) })
+    let gateway = ServiceName::new(ctx.required_tail("Missing gateway name")?);
+    Ok(Read::discovery(Query::GatewayServices { tenancy: ctx.tenancy(), gateway }, options))
 }
 
 pub(crate) fn register<'a>(ctx: &'a Ctx<'a>, body: Bytes) -> BoxFuture<'a, Result<Reply, HttpError>> {

@@ -8,8 +8,8 @@ use super::{
     WaitFn,
 };
 use crate::handlers::{
-    agent, agent_checks, agent_health, agent_services, catalog, connect, coordinate, health, kv, operator,
-    status, usage,
+    agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, health, kv,
+    operator, status, usage,
 };
 
 const fn wait(f: WaitFn) -> Handler {
@@ -22,7 +22,6 @@ macro_rules! routes {
     };
 }
 
-const CONFIG_ENTRIES: Handler = NotBuilt("config entries");
 const INTENTIONS: Handler = NotBuilt("intentions");
 const PEERING: Handler = NotBuilt("cluster peering");
 const QUERIES: Handler = NotBuilt("prepared queries");
@@ -101,9 +100,9 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/catalog/node-services/" => Get Read(catalog::node_services);
     "/v1/catalog/gateway-services/" => Get Read(catalog::gateway_services);
 
-    "/v1/config" => Put CONFIG_ENTRIES;
-    "/v1/config/" => Get CONFIG_ENTRIES, Delete CONFIG_ENTRIES;
-    "/v1/exported-services" => Get CONFIG_ENTRIES;
+    "/v1/config" => Put wait(config::put);
+    "/v1/config/" => Get Read(config::get), Delete wait(config::delete);
+    "/v1/exported-services" => Get NotBuilt("the view of exported services");
 
     "/v1/connect/ca/configuration" => Get NotBuilt("mesh authority configuration"), Put NotBuilt("mesh authority configuration");
     "/v1/connect/ca/roots" => Get Read(connect::roots);
