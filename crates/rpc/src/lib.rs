@@ -14,6 +14,7 @@ pub mod hub;
 pub mod message;
 pub mod pool;
 pub mod ports;
+mod refusals;
 pub mod server;
 pub mod servers;
 pub mod service;

@@ -1,0 +1,65 @@
+//! One log line for a refused connection, however often the other side tries.
+
+use parking_lot::Mutex;
+use std::{collections::HashMap, hash::Hash, time::Duration};
+use tokio::time::Instant;
+
+/// A refusal for the same reason is told again after this time.
+const AGAIN: Duration = Duration::from_secs(60);
+/// Others that are remembered.
+const OTHERS_MAX: usize = 1024;
+
+/// Who was refused, and why, the last time that it was told.
+#[derive(Debug)]
+pub(crate) struct Refusals<K>(Mutex<HashMap<K, (String, Instant)>>);
+
+impl<K> Default for Refusals<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Refusals<K> {
+    /// Whether this refusal is news.
+    pub(crate) fn is_news(&self, other: K, why: &str) -> bool {
+        let now = Instant::now();
+        let mut told = self.0.lock();
+        if told.get(&other).is_some_and(|(text, at)| text == why && now.duration_since(*at) < AGAIN) {
+            return false;
+        }
+        if told.len() >= OTHERS_MAX {
+            told.retain(|_, (_, at)| now.duration_since(*at) < AGAIN);
+            if told.len() >= OTHERS_MAX {
+                told.clear();
+            }
+        }
+        told.insert(other, (why.to_owned(), now));
+        true
+    }
+
+    /// It was let in: the next refusal is news.
+    pub(crate) fn forget(&self, other: &K) {
+        self.0.lock().remove(other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn told_once_a_minute_and_when_the_reason_changes() {
+        let refusals = Refusals::default();
+        assert!(refusals.is_news(1, "expired"));
+        assert!(!refusals.is_news(1, "expired"));
+        assert!(refusals.is_news(1, "wrong authority") && refusals.is_news(2, "expired"));
+        tokio::time::advance(AGAIN).await;
+        assert!(refusals.is_news(2, "expired"));
+        refusals.forget(&2);
+        assert!(refusals.is_news(2, "expired"));
+        for other in 0..10_000 {
+            refusals.is_news(other, "x");
+        }
+        assert!(refusals.0.lock().len() <= OTHERS_MAX);
+    }
+}
