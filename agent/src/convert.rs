@@ -227,7 +227,7 @@ pub fn http(config: &RuntimeConfig) -> HttpConfig {
         max_conns_per_client: config.http.max_conns_per_client as usize,
         kv_max_value_size: usize::try_from(config.limits.kv_max_value_size).unwrap_or(usize::MAX),
         txn_max_req_len: usize::try_from(config.limits.txn_max_req_len).unwrap_or(usize::MAX),
-        https_handshake_timeout: config.limits.https_handshake_timeout,
+        https_handshake_timeout: config.http.https_handshake_timeout,
         ..HttpConfig::default()
     }
 }
