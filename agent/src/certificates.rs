@@ -94,7 +94,9 @@ fn take_over(agent: &Agent) {
             let names: Vec<_> = own.iter().map(|c| format!("{}: {}", c.part, c.names)).collect();
             tracing::info!(certificates = names.join("; "), "TLS files changed, taken over");
         }
-        Err(error) => tracing::warn!(%error, "TLS files changed, but are not usable: the old ones stay in force"),
+        Err(error) => {
+            tracing::warn!(%error, "TLS files changed, but are not usable: the old ones stay in force")
+        }
     }
 }
 

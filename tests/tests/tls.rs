@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a test says what it measured")]
 
 use anyhow::{Context, Result, ensure};
+use runtime::{SystemClock, WallClock};
 use rustix::process::Signal;
 use std::{
     path::{Path, PathBuf},
@@ -132,7 +133,9 @@ fn datacenter() -> Result<(Cluster, Certificates, u16)> {
         cluster.node_mut(name)?.start()?;
     }
     let took = cluster.wait_formed(4)?;
-    println!("four agents with verify_incoming, verify_outgoing and verify_server_hostname formed in {took:?}");
+    println!(
+        "four agents with verify_incoming, verify_outgoing and verify_server_hostname formed in {took:?}"
+    );
     Ok((cluster, certificates, port))
 }
 
@@ -147,7 +150,8 @@ fn https(cluster: &Cluster, certificates: &Certificates, port: u16) -> Result<()
     let read = cluster.node("client1")?.call("GET", "/v1/kv/k?raw", "");
     ensure!(read.body == "v", "{read:?}");
     // As flags, and with the scheme from the environment.
-    let (ca, cert, key) = (certificates.path("trusted.pem"), certificates.path("cli.pem"), certificates.path("cli-key.pem"));
+    let (ca, cert, key) =
+        (certificates.path("trusted.pem"), certificates.path("cli.pem"), certificates.path("cli-key.pem"));
     let files = [("-ca-file", ca), ("-client-cert", cert), ("-client-key", key)];
     let mut args = vec!["kv".to_owned(), "get".into(), format!("-http-addr=127.0.0.1:{port}")];
     args.extend(files.iter().map(|(flag, file)| format!("{flag}={}", file.display())));
@@ -156,15 +160,22 @@ fn https(cluster: &Cluster, certificates: &Certificates, port: u16) -> Result<()
     let got = certificates.run(&certificates.dir, &args, &[("CONSUL_HTTP_SSL", "true")])?;
     ensure!(got.status.success() && shown(&got).contains('v'), "{}", shown(&got));
     for (ca, who, why) in [
-        ("trusted.pem", None, "tls"),
-        ("trusted.pem", Some("stranger"), "tls"),
+        ("trusted.pem", None, "we show none, and it demands one"),
+        ("trusted.pem", Some("stranger"), "not signed by an authority"),
         ("other/consul-agent-ca.pem", Some("cli"), "tls"),
     ] {
         let refused = certificates.https(port, &["members"], ca, who)?;
-        ensure!(!refused.status.success() && shown(&refused).contains(why), "{ca} {who:?}: {}", shown(&refused));
+        ensure!(
+            !refused.status.success() && shown(&refused).contains(why),
+            "{ca} {who:?}: {}",
+            shown(&refused)
+        );
     }
     let plain = call(([127, 0, 0, 1], port).into(), "GET", "/v1/status/leader", "", "");
-    ensure!(plain.status == 400 && plain.body == "Client sent an HTTP request to an HTTPS server.\n", "{plain:?}");
+    ensure!(
+        plain.status == 400 && plain.body == "Client sent an HTTP request to an HTTPS server.\n",
+        "{plain:?}"
+    );
     Ok(())
 }
 
@@ -174,7 +185,9 @@ fn refused(cluster: &mut Cluster, config: &str, why: &str) -> Result<()> {
     cluster.node_mut("client2")?.start()?;
     wait_logged(cluster, &["refused an rpc connection from 127.0.0.5:", why])?;
     let client = cluster.node("client2")?;
-    wait_for("the outsider's API", || (client.call("GET", "/v1/agent/self", "").status == 200).then_some(()))?;
+    wait_for("the outsider's API", || {
+        (client.call("GET", "/v1/agent/self", "").status == 200).then_some(())
+    })?;
     let answer = client.call("GET", "/v1/catalog/nodes", "");
     ensure!(answer.status == 500, "{answer:?}");
     cluster.node_mut("client2")?.kill();
@@ -193,16 +206,25 @@ fn a_datacenter_over_tls_refuses_others_and_takes_new_certificates() -> Result<(
     certificates.give("client2", "other", &["-client"])?;
     refused(&mut cluster, &strict("client2", ""), "not signed by an authority")?;
     certificates.give("client2", "ca", &["-client", "-days=0"])?;
+    let made = SystemClock.unix_ms();
+    wait_for("the second after its end", || (SystemClock.unix_ms() > made + 1000).then_some(()))?;
     refused(&mut cluster, &strict("client2", ""), "it has expired")?;
 
     // A server with a client's certificate: refused by those it connects to and by those that connect to it.
     cluster.node_mut("server3")?.kill();
     certificates.give("server3", "ca", &["-client"])?;
     cluster.node_mut("server3")?.start()?;
-    wait_logged(&cluster, &["no rpc connection to 127.0.0.3:", "it carries", "client.dc1.consul", "not server.dc1.consul"])?;
     wait_logged(
         &cluster,
-        &["refused an rpc connection from 127.0.0.3:", "its certificate is for client.dc1.consul", "servers carry server.dc1.consul"],
+        &["no rpc connection to 127.0.0.3:", "it carries", "client.dc1.consul", "not server.dc1.consul"],
+    )?;
+    wait_logged(
+        &cluster,
+        &[
+            "refused an rpc connection from 127.0.0.3:",
+            "its certificate is for client.dc1.consul",
+            "not for server.dc1.consul",
+        ],
     )?;
 
     // The right one instead, while it runs.
@@ -223,7 +245,8 @@ fn rotate(cluster: &mut Cluster, certificates: &Certificates, port: u16) -> Resu
     let old = std::fs::read_to_string(certificates.path("ca/consul-agent-ca.pem"))?;
     let reload = |cluster: &mut Cluster| -> Result<()> {
         for name in ["server2", "server3", "client1"] {
-            let reloads = |c: &Cluster| anyhow::Ok(c.node(name)?.log().matches("configuration reloaded").count());
+            let reloads =
+                |c: &Cluster| anyhow::Ok(c.node(name)?.log().matches("configuration reloaded").count());
             let before = reloads(cluster)?;
             cluster.node_mut(name)?.signal(Signal::HUP)?;
             wait_for("a reload", || (reloads(cluster).ok()? > before).then_some(()))?;

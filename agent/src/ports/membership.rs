@@ -184,8 +184,10 @@ impl Agent {
             tracing::warn!("{warning}");
         }
         let dns = convert::dns(&new).await?;
-        let material =
-            self.tls.prepare(convert::tls(&new)).map_err(|e| format!("Failed reloading tls configuration: {e}"))?;
+        let material = self
+            .tls
+            .prepare(convert::tls(&new))
+            .map_err(|e| format!("Failed reloading tls configuration: {e}"))?;
         match new.log.level.parse::<telemetry::Level>() {
             Ok(level) => self.world.logs.set_level(level),
             Err(_unknown) => {

@@ -1,14 +1,10 @@
 //! Certificates of agents and the authority that signs them: what the commands `tls ca create` and `tls cert create` make.
 
-use crate::{
-    issuer::Authority,
-    key_text,
-    root::CaError,
-};
+use crate::{issuer::Authority, key_text, root::CaError};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose,
-    GeneralSubtree, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints, PublicKeyData as _, SanType,
-    SerialNumber,
+    GeneralSubtree, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints, PublicKeyData as _,
+    SanType, SerialNumber,
 };
 use sha2::{Digest as _, Sha256};
 use std::net::{IpAddr, Ipv4Addr};
@@ -107,7 +103,9 @@ pub enum AgentCertError {
     #[error("failed to create certificate: the CA's certificate is of another key than the one given")]
     Pair,
     /// A name that we could not repeat to the byte.
-    #[error("failed to create certificate: the CA's name has parts that are not UTF-8, printable or IA5 text")]
+    #[error(
+        "failed to create certificate: the CA's name has parts that are not UTF-8, printable or IA5 text"
+    )]
     CaName,
     /// An address that is none.
     #[error("failed to parse certificate: additional IP address {0:?} is not an address")]

@@ -43,7 +43,9 @@ impl CertFacts {
             ..Self::default()
         };
         for extension in cert.extensions() {
-            let ParsedExtension::SubjectAlternativeName(names) = extension.parsed_extension() else { continue };
+            let ParsedExtension::SubjectAlternativeName(names) = extension.parsed_extension() else {
+                continue;
+            };
             for name in &names.general_names {
                 match name {
                     GeneralName::DNSName(name) => facts.dns_names.push((*name).to_owned()),

@@ -47,8 +47,7 @@ impl Authority {
 fn name(given: &X509Name<'_>) -> Result<DistinguishedName, AgentCertError> {
     let mut out = DistinguishedName::new();
     for attribute in given.iter_attributes() {
-        let oid: Vec<u64> =
-            attribute.attr_type().iter().ok_or(AgentCertError::CaName)?.collect();
+        let oid: Vec<u64> = attribute.attr_type().iter().ok_or(AgentCertError::CaName)?.collect();
         let text = attribute.as_str().map_err(|_kind| AgentCertError::CaName)?;
         let odd = |_e| AgentCertError::CaName;
         let value = match attribute.attr_value().tag() {

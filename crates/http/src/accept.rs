@@ -32,8 +32,7 @@ const TOO_MANY: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 75\r\n\
 Connection: close\r\n\r\nToo many connections from this address (limits.http_max_conns_per_client).\n";
 
-const NOT_HTTPS: &[u8] =
-    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+const NOT_HTTPS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
 impl HttpListener {
     async fn accept(&self) -> io::Result<(Box<dyn Io>, Option<IpAddr>)> {
@@ -146,8 +145,13 @@ async fn secure(shared: &Shared, tls: &Tls, io: Box<dyn Io>, peer: Option<IpAddr
     match tokio::time::timeout(limit, tls.accept_https(io)).await {
         Ok(Ok(Accepted::Session(session))) => return Some(session),
         Ok(Ok(Accepted::Plain(mut io))) => turn_away(io.as_mut(), NOT_HTTPS).await,
-        // At debug: anyone who can connect could fill the log.
-        Ok(Err(Refused::Tls(why))) => tracing::debug!(?peer, "refused an HTTPS connection: {why}"),
+        Ok(Err(Refused::Tls(why))) => {
+            // Once for each reason: anyone who can connect could fill the log.
+            if shared.refusals.is_news(peer, &why) {
+                let from = peer.map_or_else(|| "a unix socket".to_owned(), |ip| ip.to_string());
+                tracing::warn!("refused an HTTPS connection from {from}: {why}");
+            }
+        }
         Ok(Err(Refused::Io(e))) => tracing::trace!(?peer, error = %e, "HTTPS client went away"),
         Err(_elapsed) => tracing::debug!(?peer, "HTTPS client did not finish its handshake in time"),
     }

@@ -14,7 +14,6 @@ pub mod hub;
 pub mod message;
 pub mod pool;
 pub mod ports;
-mod refusals;
 pub mod server;
 pub mod servers;
 pub mod service;

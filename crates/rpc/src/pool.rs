@@ -3,7 +3,6 @@
 use crate::{
     conn::Conn,
     message::{Answer, Request},
-    refusals::Refusals,
 };
 use bytes::Bytes;
 use runtime::{Net, Tasks};
@@ -13,7 +12,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tls::{Refused, Tls};
+use tls::{Refusals, Refused, Tls};
 use tokio::sync::Mutex;
 use types::{RequestError, Str};
 

@@ -3,7 +3,6 @@
 use crate::{
     conn::write_frames,
     message::{Answer, Frame, Kind, PREFACE, Request, take_frame},
-    refusals::Refusals,
 };
 use bytes::{Bytes, BytesMut};
 use runtime::{BoxFuture, Listener, Stream, Tasks};
@@ -13,7 +12,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tls::{Peer, Refused, Tls};
+use tls::{Peer, Refusals, Refused, Tls};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::{Semaphore, mpsc},

@@ -27,7 +27,9 @@ pub fn plain_client(
     }
 }
 
-fn verifying(roots: Option<Arc<RootCertStore>>) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
+fn verifying(
+    roots: Option<Arc<RootCertStore>>,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, Error> {
     let provider = Arc::new(ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

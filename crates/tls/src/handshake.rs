@@ -63,7 +63,8 @@ impl Tls {
         }
         let Some(config) = material.rpc_server.clone() else {
             return Err(Refused::Tls(
-                "TLS connection attempted, but tls.internal_rpc has no cert_file and key_file here".to_owned(),
+                "TLS connection attempted, but tls.internal_rpc has no cert_file and key_file here"
+                    .to_owned(),
             ));
         };
         let session = TlsAcceptor::from(config)

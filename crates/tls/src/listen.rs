@@ -7,9 +7,13 @@ use crate::{
     stream::Prefixed,
 };
 use rustls::ServerConfig;
-use std::{io, sync::Arc};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+use std::{io, sync::Arc, time::Duration};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
+
+/// How long, and for how many bytes, a refused client is listened to.
+const LINGER: Duration = Duration::from_millis(500);
+const LINGER_BYTES: usize = 64 << 10;
 
 /// What a client of a TLS listener turned out to be.
 #[derive(Debug)]
@@ -51,9 +55,31 @@ where
     if first != [TLS_HELLO] {
         return Ok(Accepted::Plain(stream));
     }
-    let session = TlsAcceptor::from(config).accept(Prefixed::new(first.to_vec(), stream)).await;
-    match session {
+    let session = TlsAcceptor::from(config).accept(Prefixed::new(first.to_vec(), stream)).into_fallible();
+    match session.await {
         Ok(session) => Ok(Accepted::Session(Box::new(session))),
-        Err(e) => Err(refusal(&e).map_or(Refused::Io(e), Refused::Tls)),
+        Err((e, io)) => {
+            linger(io).await;
+            Err(refusal(&e).map_or(Refused::Io(e), Refused::Tls))
+        }
     }
+}
+
+/// Takes what the client has sent already, so that it reads why it was refused: closing over unread bytes would reset the
+/// connection, and lose the alert.
+async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut io: S) {
+    let drained = async {
+        io.shutdown().await?;
+        let mut left = LINGER_BYTES;
+        let mut buf = [0; 2048];
+        while left > 0 {
+            match io.read(&mut buf).await? {
+                0 => break,
+                n => left = left.saturating_sub(n),
+            }
+        }
+        io::Result::Ok(())
+    };
+    // The client is turned away in any case.
+    let _either = tokio::time::timeout(LINGER, drained).await;
 }

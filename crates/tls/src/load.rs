@@ -2,11 +2,7 @@
 
 use crate::settings::{LoadError, Part};
 use connect_ca::CertFacts;
-use rustls::{
-    RootCertStore,
-    crypto::CryptoProvider,
-    sign::CertifiedKey,
-};
+use rustls::{RootCertStore, crypto::CryptoProvider, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use std::{
     fs, io,

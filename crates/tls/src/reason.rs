@@ -2,7 +2,7 @@
 
 use connect_ca::CertFacts;
 use rustls::{AlertDescription, CertificateError, Error};
-use std::{error::Error as _, io};
+use std::io;
 
 /// Why a handshake failed, or why the other side ended the connection, when TLS is the reason; `None` for anything else.
 pub fn refusal(e: &io::Error) -> Option<String> {
@@ -16,7 +16,9 @@ pub fn refusal(e: &io::Error) -> Option<String> {
 fn text(e: &Error) -> String {
     match e {
         Error::InvalidCertificate(e) => format!("its certificate is refused: {}", certificate(e)),
-        Error::NoCertificatesPresented => "it shows no certificate, and verify_incoming demands one".to_owned(),
+        Error::NoCertificatesPresented => {
+            "it shows no certificate, and verify_incoming demands one".to_owned()
+        }
         Error::AlertReceived(alert) => format!("it refuses our certificate: {}", alert_text(*alert)),
         Error::InvalidMessage(_) => "it does not speak TLS".to_owned(),
         Error::PeerIncompatible(what) => format!("no common version or cipher suite ({what:?})"),
@@ -37,7 +39,7 @@ fn certificate(e: &CertificateError) -> String {
         CertificateError::NotValidForName => "it does not carry the name that was asked for".to_owned(),
         CertificateError::NotValidForNameContext { expected, presented } => format!(
             "it carries {}, not {}",
-            if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") },
+            if presented.is_empty() { "no name".to_owned() } else { bare(presented) },
             expected.to_str()
         ),
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
@@ -47,13 +49,27 @@ fn certificate(e: &CertificateError) -> String {
     }
 }
 
+/// Names without the kinds that the library writes around them.
+fn bare(presented: &[String]) -> String {
+    let names = presented.iter().map(|p| {
+        p.split_once('(').map_or(p.as_str(), |(_, name)| name.trim_end_matches(')').trim_matches('"'))
+    });
+    names.collect::<Vec<_>>().join(", ")
+}
+
 fn alert_text(alert: AlertDescription) -> String {
     match alert {
-        AlertDescription::UnknownCA => "it is not signed by an authority that the other side knows".to_owned(),
+        AlertDescription::UnknownCA => {
+            "it is not signed by an authority that the other side knows".to_owned()
+        }
         AlertDescription::CertificateExpired => "it has expired, or is not valid yet".to_owned(),
         AlertDescription::CertificateRequired => "we show none, and it demands one".to_owned(),
-        AlertDescription::BadCertificate => "it does not carry the name or the role that is needed".to_owned(),
-        AlertDescription::DecryptError => "it was not signed by the authority of that name which the other side knows".to_owned(),
+        AlertDescription::BadCertificate => {
+            "it does not carry the name or the role that is needed".to_owned()
+        }
+        AlertDescription::DecryptError => {
+            "it was not signed by the authority of that name which the other side knows".to_owned()
+        }
         AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion => {
             "no common version or cipher suite".to_owned()
         }
@@ -64,7 +80,7 @@ fn alert_text(alert: AlertDescription) -> String {
 /// What a client lacks that wants to act as a server.
 pub(crate) fn not_a_server(shown: Option<&CertFacts>, wanted: &str) -> String {
     match shown {
-        Some(facts) => format!("its certificate is for {}, but servers carry {wanted}", facts.shown()),
-        None => format!("it shows no certificate, but servers show one for {wanted}"),
+        Some(facts) => format!("its certificate is for {}, not for {wanted}", facts.shown()),
+        None => format!("it shows no certificate for {wanted}"),
     }
 }

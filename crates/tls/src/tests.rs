@@ -26,7 +26,11 @@ impl Stream for Pipe {
     }
 }
 impl AsyncRead for Pipe {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, b: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        b: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, b)
     }
 }
@@ -134,8 +138,7 @@ async fn meet(server: &Tls, client: &Tls) -> (Result<Peer, String>, Result<bool,
         Ok(peer)
     };
     let connect = async {
-        let (mut stream, secure) =
-            client.connect_rpc(Box::new(Pipe(b))).await.map_err(|e| e.to_string())?;
+        let (mut stream, secure) = client.connect_rpc(Box::new(Pipe(b))).await.map_err(|e| e.to_string())?;
         if !secure {
             stream.write_all(b"plain").await.map_err(|e| e.to_string())?;
         }
@@ -155,7 +158,7 @@ async fn servers_and_clients_of_one_authority_meet() {
     for other in ["a-client", "a-cli"] {
         let (peer, client) = meet(&server, &tls(files.strict("a", other))).await;
         let why = peer.unwrap().not_server.unwrap();
-        assert!(why.contains("but servers carry server.dc1.consul"), "{why}");
+        assert!(why.contains("not for server.dc1.consul"), "{why}");
         assert_eq!(client, Ok(true));
     }
 }
@@ -190,7 +193,11 @@ async fn a_client_certificate_does_not_make_a_server() {
     let files = Files::new();
     let impostor = tls(files.strict("a", "a-client"));
     let (here, there) = meet(&impostor, &tls(files.strict("a", "a-server"))).await;
-    assert!(there.unwrap_err().contains("not server.dc1.consul"));
+    assert!(
+        there
+            .unwrap_err()
+            .contains("it carries client.dc1.consul, localhost, 127.0.0.1, not server.dc1.consul")
+    );
     assert!(here.unwrap_err().contains("refuses our certificate"));
     let mut lenient = files.strict("a", "a-server");
     lenient.verify_server_hostname = false;
@@ -256,15 +263,30 @@ fn mistakes_name_setting_and_file() {
         Tls::load(settings, clock()).unwrap_err()
     };
     let texts = [
-        (fail(&|p| p.ca_file = Some("/none/ca.pem".into())), "Error loading from /none/ca.pem: open /none/ca.pem: no such file or directory (tls.https, ca_file /none/ca.pem)"),
+        (
+            fail(&|p| p.ca_file = Some("/none/ca.pem".into())),
+            "Error loading from /none/ca.pem: open /none/ca.pem: no such file or directory (tls.https, ca_file /none/ca.pem)",
+        ),
         (fail(&|p| p.ca_file = None), "VerifyIncoming set but no CA certificates were provided (tls.https)"),
-        (fail(&|p| (p.ca_file, p.verify_incoming, p.verify_outgoing) = (None, false, true)), "VerifyOutgoing set but no CA certificates were provided (tls.https)"),
+        (
+            fail(&|p| (p.ca_file, p.verify_incoming, p.verify_outgoing) = (None, false, true)),
+            "VerifyOutgoing set but no CA certificates were provided (tls.https)",
+        ),
         (fail(&|p| p.cert_file = None), "VerifyIncoming requires either a Cert and Key pair"),
-        (fail(&|p| p.cert_file = Some(files.path("text"))), "Failed to load cert/key pair: tls: failed to find any PEM data in certificate input (tls.https, cert_file "),
-        (fail(&|p| p.key_file = Some(files.path("a-client-key.pem"))), "tls: private key does not match public key (tls.https, key_file "),
+        (
+            fail(&|p| p.cert_file = Some(files.path("text"))),
+            "Failed to load cert/key pair: tls: failed to find any PEM data in certificate input (tls.https, cert_file ",
+        ),
+        (
+            fail(&|p| p.key_file = Some(files.path("a-client-key.pem"))),
+            "tls: private key does not match public key (tls.https, key_file ",
+        ),
         (fail(&|p| p.key_file = Some(files.path("a.pem"))), "failed to find a private key"),
         (fail(&|p| p.ca_file = Some(files.path("text"))), "failed to parse PEM "),
-        (fail(&|p| (p.ca_file, p.ca_path) = (None, Some(files.path("empty")))), "Error loading from CAPath: no CAs found"),
+        (
+            fail(&|p| (p.ca_file, p.ca_path) = (None, Some(files.path("empty")))),
+            "Error loading from CAPath: no CAs found",
+        ),
         (fail(&|p| (p.ca_file, p.ca_path) = (None, Some(files.0.path().into()))), "failed to parse PEM "),
         (fail(&|p| p.cipher_suites = vec!["TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA".into()]), "tls_cipher_suites"),
     ];

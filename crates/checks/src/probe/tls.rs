@@ -1,10 +1,10 @@
 //! TLS of probes.
 
 use super::dial::io_text;
+use ::tls::Tls;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::ServerName;
 use std::sync::Arc;
-use ::tls::Tls;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use types::definition::CheckDefinition;

@@ -104,7 +104,8 @@ fn constraints_and_cluster_are_written() {
     assert!(cert.subject().to_string().ends_with("CN=mine"));
     let constraints = cert.name_constraints().unwrap().unwrap();
     assert!(constraints.critical);
-    let permitted: Vec<_> = constraints.value.permitted_subtrees.as_ref().unwrap().iter().map(|s| s.base.to_string()).collect();
+    let permitted: Vec<_> =
+        constraints.value.permitted_subtrees.as_ref().unwrap().iter().map(|s| s.base.to_string()).collect();
     assert_eq!(permitted.len(), 3);
     assert!(permitted[0].contains("example.com") && permitted[1].contains("test"));
     let san = cert.subject_alternative_name().unwrap().unwrap().value;

@@ -11,7 +11,7 @@ const OTHERS_MAX: usize = 1024;
 
 /// Who was refused, and why, the last time that it was told.
 #[derive(Debug)]
-pub(crate) struct Refusals<K>(Mutex<HashMap<K, (String, Instant)>>);
+pub struct Refusals<K>(Mutex<HashMap<K, (String, Instant)>>);
 
 impl<K> Default for Refusals<K> {
     fn default() -> Self {
@@ -21,7 +21,7 @@ impl<K> Default for Refusals<K> {
 
 impl<K: Eq + Hash> Refusals<K> {
     /// Whether this refusal is news.
-    pub(crate) fn is_news(&self, other: K, why: &str) -> bool {
+    pub fn is_news(&self, other: K, why: &str) -> bool {
         let now = Instant::now();
         let mut told = self.0.lock();
         if told.get(&other).is_some_and(|(text, at)| text == why && now.duration_since(*at) < AGAIN) {
@@ -38,7 +38,7 @@ impl<K: Eq + Hash> Refusals<K> {
     }
 
     /// It was let in: the next refusal is news.
-    pub(crate) fn forget(&self, other: &K) {
+    pub fn forget(&self, other: &K) {
         self.0.lock().remove(other);
     }
 }
