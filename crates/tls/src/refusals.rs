@@ -6,12 +6,12 @@ use tokio::time::Instant;
 
 /// A refusal for the same reason is told again after this time.
 const AGAIN: Duration = Duration::from_secs(60);
-/// Others that are remembered.
-const OTHERS_MAX: usize = 1024;
+/// Reasons that are remembered, of all others together.
+const REASONS_MAX: usize = 1024;
 
-/// Who was refused, and why, the last time that it was told.
+/// Who was refused, and why, with the time at which it was told.
 #[derive(Debug)]
-pub struct Refusals<K>(Mutex<HashMap<K, (String, Instant)>>);
+pub struct Refusals<K>(Mutex<HashMap<(K, String), Instant>>);
 
 impl<K> Default for Refusals<K> {
     fn default() -> Self {
@@ -23,23 +23,24 @@ impl<K: Eq + Hash> Refusals<K> {
     /// Whether this refusal is news.
     pub fn is_news(&self, other: K, why: &str) -> bool {
         let now = Instant::now();
+        let key = (other, why.to_owned());
         let mut told = self.0.lock();
-        if told.get(&other).is_some_and(|(text, at)| text == why && now.duration_since(*at) < AGAIN) {
+        if told.get(&key).is_some_and(|at| now.duration_since(*at) < AGAIN) {
             return false;
         }
-        if told.len() >= OTHERS_MAX {
-            told.retain(|_, (_, at)| now.duration_since(*at) < AGAIN);
-            if told.len() >= OTHERS_MAX {
+        if told.len() >= REASONS_MAX {
+            told.retain(|_, at| now.duration_since(*at) < AGAIN);
+            if told.len() >= REASONS_MAX {
                 told.clear();
             }
         }
-        told.insert(other, (why.to_owned(), now));
+        told.insert(key, now);
         true
     }
 
     /// It was let in: the next refusal is news.
     pub fn forget(&self, other: &K) {
-        self.0.lock().remove(other);
+        self.0.lock().retain(|(known, _), _| known != other);
     }
 }
 
@@ -60,6 +61,6 @@ mod tests {
         for other in 0..10_000 {
             refusals.is_news(other, "x");
         }
-        assert!(refusals.0.lock().len() <= OTHERS_MAX);
+        assert!(refusals.0.lock().len() <= REASONS_MAX);
     }
 }
