@@ -3,15 +3,15 @@
 #![allow(clippy::print_stdout, reason = "a test says what it measured")]
 
 use anyhow::{Context, Result, ensure};
-use runtime::{SystemClock, WallClock};
 use rustix::process::Signal;
 use std::{
     path::{Path, PathBuf},
     process::Output,
+    time::Duration,
 };
 use tests::{
     cluster::{Cluster, wait_for},
-    process::{binary, call, clean_command, free_ports},
+    process::{binary, call, clean_command, free_ports, now},
 };
 
 /// Certificates in the cluster's directory: authorities in `ca` and `other`, what agents use beside them by node name.
@@ -206,8 +206,8 @@ fn a_datacenter_over_tls_refuses_others_and_takes_new_certificates() -> Result<(
     certificates.give("client2", "other", &["-client"])?;
     refused(&mut cluster, &strict("client2", ""), "not signed by an authority")?;
     certificates.give("client2", "ca", &["-client", "-days=0"])?;
-    let made = SystemClock.unix_ms();
-    wait_for("the second after its end", || (SystemClock.unix_ms() > made + 1000).then_some(()))?;
+    let made = now();
+    wait_for("the second after its end", || (made.elapsed() > Duration::from_secs(1)).then_some(()))?;
     refused(&mut cluster, &strict("client2", ""), "it has expired")?;
 
     // A server with a client's certificate: refused by those it connects to and by those that connect to it.
