@@ -90,6 +90,28 @@ pub fn gossip(
     out
 }
 
+/// Settings of TLS.
+pub fn tls(config: &RuntimeConfig) -> tls::Settings {
+    let part = |name: &'static str, from: &config::settings::TlsListener| tls::Part {
+        name,
+        ca_file: from.ca_file.clone(),
+        ca_path: from.ca_path.clone(),
+        cert_file: from.cert_file.clone(),
+        key_file: from.key_file.clone(),
+        min_version: from.min_version.clone(),
+        cipher_suites: from.cipher_suites.clone(),
+        verify_incoming: from.verify_incoming,
+        verify_outgoing: from.verify_outgoing,
+    };
+    tls::Settings {
+        internal_rpc: part("internal_rpc", &config.tls.internal_rpc),
+        https: part("https", &config.tls.https),
+        grpc: part("grpc", &config.tls.grpc),
+        verify_server_hostname: config.tls.verify_server_hostname,
+        server_name: tls::server_name(&config.node.datacenter, &config.dns.domain),
+    }
+}
+
 /// Settings of consensus.
 pub fn raft(config: &RuntimeConfig, id: ServerId, data: Option<&DataDir>) -> RaftConfig {
     let me = Peer { name: config.node.name.0.clone(), addr: config.net.rpc_advertise };
@@ -202,6 +224,7 @@ pub fn http(config: &RuntimeConfig) -> HttpConfig {
         max_conns_per_client: config.http.max_conns_per_client as usize,
         kv_max_value_size: usize::try_from(config.limits.kv_max_value_size).unwrap_or(usize::MAX),
         txn_max_req_len: usize::try_from(config.limits.txn_max_req_len).unwrap_or(usize::MAX),
+        https_handshake_timeout: config.http.https_handshake_timeout,
         ..HttpConfig::default()
     }
 }

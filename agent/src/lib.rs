@@ -4,6 +4,7 @@
 //! [`run`], which is the `agent` command with its signals.
 
 mod bootstrap;
+mod certificates;
 mod consensus;
 mod convert;
 mod data_dir;

@@ -275,12 +275,27 @@ fn banner(config: &RuntimeConfig) -> String {
         ("Gossip Encryption", (!config.gossip.encrypt.is_empty()).to_string()),
         ("ACL Enabled", config.acl.enabled.to_string()),
         ("ACL Default Policy", config.acl.default_policy.to_string()),
+        ("HTTPS TLS", tls_row(&config.tls.https, "")),
+        (
+            "Internal RPC TLS",
+            tls_row(
+                &config.tls.internal_rpc,
+                &format!(" (Verify Hostname: {})", config.tls.verify_server_hostname),
+            ),
+        ),
     ];
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0) + 5;
     rows.iter().fold(String::new(), |mut out, (label, value)| {
         out.push_str(&format!("{label:>width$}: {value}\n"));
         out
     })
+}
+
+fn tls_row(part: &config::settings::TlsListener, more: &str) -> String {
+    format!(
+        "Verify Incoming: {}, Verify Outgoing: {}{more}, Min Version: {}",
+        part.verify_incoming, part.verify_outgoing, part.min_version
+    )
 }
 
 /// Tells systemd that the agent is ready, when it wants to know.

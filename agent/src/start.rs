@@ -1,7 +1,7 @@
 //! Builds the agent: each part after those it needs, sockets first so that a port in use fails before anything runs.
 
 use crate::{
-    bootstrap,
+    bootstrap, certificates,
     consensus::{Addresses, HubObserver, PoolTransport, RaftConsensus},
     convert,
     data_dir::{DataDir, DataDirError, host_node_id, node_id},
@@ -59,6 +59,9 @@ pub enum StartError {
         /// Why.
         source: gossip_driver::StartError,
     },
+    /// Certificates, keys and authorities.
+    #[error(transparent)]
+    Tls(#[from] tls::LoadError),
     /// A definition of a file, or a setting that only shows now.
     #[error("{0}")]
     Setting(String),
@@ -122,6 +125,7 @@ pub struct Agent {
     /// Tokens that were set over HTTP.
     pub(crate) tokens: parking_lot::Mutex<BTreeMap<AgentTokenKind, SecretToken>>,
     pub(crate) dns_config: Arc<ArcSwap<dns::DnsConfig>>,
+    pub(crate) tls: Arc<tls::Tls>,
     pub(crate) http: std::sync::OnceLock<HttpServer>,
     pub(crate) leaving: Shutdown,
     pub(crate) started: tokio::time::Instant,
@@ -139,7 +143,7 @@ struct HttpBound {
 }
 
 impl Agent {
-    /// Starts everything, in this order: data directory, listeners, consensus, Submit and Query, gossip, leader's duties, local
+    /// Starts everything, in this order: data directory, TLS files, listeners, consensus, Submit and Query, gossip, leader's duties, local
     /// state, HTTP and DNS, joining.
     ///
     /// # Errors
@@ -158,7 +162,8 @@ impl Agent {
             node_id.parse().map_err(|e| StartError::Setting(format!("failed to setup node ID: {e}")))?;
         let metrics = start_metrics(&config, &world, &tasks);
 
-        let http_bound = bind_http(&config).await?;
+        let tls = Arc::new(tls::Tls::load(convert::tls(&config), world.clock.clone())?);
+        let http_bound = bind_http(&config, &tls).await?;
         let dns_sockets =
             dns_server::bind(&config.net.dns, dns_loops()).map_err(|source| StartError::Listen {
                 what: "DNS",
@@ -175,7 +180,7 @@ impl Agent {
         let addresses = Arc::<Addresses>::default();
         let list = Arc::new(ServerList::new(seed));
         let source: Option<IpAddr> = Some(config.net.bind).filter(|ip| !ip.is_unspecified());
-        let pool = Pool::new(world.net.clone(), source, tasks.clone());
+        let pool = Pool::new(world.net.clone(), tls.clone(), source, tasks.clone());
         let hub = Arc::new(ViewHub::default());
         let consensus = match config.server {
             true => {
@@ -208,7 +213,8 @@ impl Agent {
             seed,
         );
         if let Some(listener) = rpc_listener {
-            rpc::server::serve(listener, service.clone(), &tasks);
+            let limit = config.rpc.handshake_timeout;
+            rpc::server::serve(listener, tls.clone(), limit, service.clone(), &tasks);
         }
 
         let keyring = convert::keyring(&config).map_err(StartError::Setting)?;
@@ -284,8 +290,10 @@ impl Agent {
         }
 
         let counted = lan.clone();
+        let mut local = convert::local(&config, &node_id, data.as_ref());
+        local.probe_tls = config.tls.for_checks.then(|| tls.clone());
         let local = LocalState::start(
-            convert::local(&config, &node_id, data.as_ref()),
+            local,
             FileDefinitions { services: config.services.clone(), checks: config.checks.clone() },
             checks::Ports {
                 submit: service.clone(),
@@ -336,6 +344,7 @@ impl Agent {
             local,
             tokens: parking_lot::Mutex::default(),
             dns_config,
+            tls,
             http: std::sync::OnceLock::new(),
             leaving: Shutdown::new(),
             started: tokio::time::Instant::now(),
@@ -352,6 +361,7 @@ impl Agent {
         // Set once, here.
         let _ = agent.http.set(http);
         metering::start(&agent);
+        certificates::start(&agent);
         agent.form_or_join(&config, pool, server_id).await;
         Ok(agent)
     }
@@ -490,27 +500,46 @@ fn dns_loops() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(8)
 }
 
-async fn bind_http(config: &RuntimeConfig) -> Result<HttpBound, StartError> {
+async fn bind_http(config: &RuntimeConfig, tls: &Arc<tls::Tls>) -> Result<HttpBound, StartError> {
     let mut out = HttpBound { listeners: Vec::new(), sockets: Vec::new() };
     for addr in &config.net.http {
-        let fail = |source| StartError::Listen { what: "HTTP", addr: addr.to_string(), source };
-        match addr {
-            ListenAddr::Tcp(addr) => out
-                .listeners
-                .push(HttpListener::Tcp(tokio::net::TcpListener::bind(addr).await.map_err(fail)?)),
-            ListenAddr::Unix(path) => {
-                // A socket file that nobody answers on is left over from a crash.
-                if std::os::unix::net::UnixStream::connect(path).is_err() {
-                    let _ = std::fs::remove_file(path);
-                }
-                let listener = tokio::net::UnixListener::bind(path).map_err(fail)?;
-                own_socket(path, &config.net.unix_sockets).map_err(fail)?;
-                out.listeners.push(HttpListener::Unix(listener));
-                out.sockets.push(path.clone());
-            }
-        }
+        let listener = bind_one("HTTP", addr, config, &mut out.sockets).await?;
+        out.listeners.push(listener);
+    }
+    for addr in &config.net.https {
+        let listener = bind_one("HTTPS", addr, config, &mut out.sockets).await?;
+        out.listeners.push(HttpListener::Secure(Box::new(listener), tls.clone()));
+    }
+    if !config.net.https.is_empty() && !tls.has_https() {
+        tracing::warn!(
+            "ports.https is set, but tls.https has no cert_file and key_file: every HTTPS connection will be refused"
+        );
     }
     Ok(out)
+}
+
+async fn bind_one(
+    what: &'static str,
+    addr: &ListenAddr,
+    config: &RuntimeConfig,
+    sockets: &mut Vec<PathBuf>,
+) -> Result<HttpListener, StartError> {
+    let fail = |source| StartError::Listen { what, addr: addr.to_string(), source };
+    match addr {
+        ListenAddr::Tcp(addr) => {
+            Ok(HttpListener::Tcp(tokio::net::TcpListener::bind(addr).await.map_err(fail)?))
+        }
+        ListenAddr::Unix(path) => {
+            // A socket file that nobody answers on is left over from a crash.
+            if std::os::unix::net::UnixStream::connect(path).is_err() {
+                let _ = std::fs::remove_file(path);
+            }
+            let listener = tokio::net::UnixListener::bind(path).map_err(fail)?;
+            own_socket(path, &config.net.unix_sockets).map_err(fail)?;
+            sockets.push(path.clone());
+            Ok(HttpListener::Unix(listener))
+        }
+    }
 }
 
 fn own_socket(path: &Path, settings: &config::settings::UnixSocketSettings) -> io::Result<()> {

@@ -30,12 +30,13 @@ const SHELLS: &[(&str, &[&str])] = &[
     ("telemetry", &["runtime"]),
     ("gossip-driver", &["gossip", "types", "runtime", "telemetry"]),
     ("raft", &["types", "catalog", "runtime", "telemetry"]),
-    ("rpc", &["types", "catalog", "filter", "runtime", "telemetry"]),
-    ("http-api", &["types", "api", "entries", "filter", "local", "rpc", "runtime", "telemetry"]),
+    ("tls", &["types", "connect-ca", "runtime"]),
+    ("rpc", &["types", "catalog", "filter", "runtime", "telemetry", "tls"]),
+    ("http-api", &["types", "api", "entries", "filter", "local", "rpc", "runtime", "telemetry", "tls"]),
     ("dns-server", &["types", "dns", "rpc", "runtime", "telemetry"]),
-    ("checks", &["types", "api", "local", "rpc", "runtime", "telemetry"]),
+    ("checks", &["types", "api", "local", "rpc", "runtime", "telemetry", "tls"]),
     ("leader", &["types", "connect-ca", "rpc", "runtime", "telemetry", "api"]),
-    ("cli", &["types", "api", "config"]),
+    ("cli", &["types", "api", "config", "connect-ca", "runtime", "tls"]),
 ];
 
 /// Libraries that only these crates may name.

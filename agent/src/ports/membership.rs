@@ -183,6 +183,10 @@ impl Agent {
             tracing::warn!("{warning}");
         }
         let dns = convert::dns(&new).await?;
+        let material = self
+            .tls
+            .prepare(convert::tls(&new))
+            .map_err(|e| format!("Failed reloading tls configuration: {e}"))?;
         match new.log.level.parse::<telemetry::Level>() {
             Ok(level) => self.world.logs.set_level(level),
             Err(_unknown) => {
@@ -195,6 +199,7 @@ impl Agent {
             tracing::warn!(%key, "changed, but takes effect only after a restart");
         }
         self.dns_config.store(std::sync::Arc::new(dns));
+        self.tls.install(material);
         if let Some(http) = self.http.get() {
             let mut settings = convert::http(&old);
             settings.enable_debug = new.http.enable_debug;
@@ -205,6 +210,7 @@ impl Agent {
         local.node.meta = convert::node_meta(&new);
         local.discard_check_output = new.check.discard_output;
         local.data_dir = old.data_dir.clone();
+        local.probe_tls = old.tls.for_checks.then(|| self.tls.clone());
         self.local.reconfigure(local);
         self.local.set_default_token(new.acl.tokens.default.clone());
         let files = checks::FileDefinitions { services: new.services.clone(), checks: new.checks.clone() };

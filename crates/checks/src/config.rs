@@ -1,7 +1,7 @@
 //! Settings of the local state.
 
 use local::{NodeIdentity, ScriptPermission, Settings};
-use std::{ops::RangeInclusive, path::PathBuf, time::Duration};
+use std::{ops::RangeInclusive, path::PathBuf, sync::Arc, time::Duration};
 use types::SecretToken;
 
 /// Longest output kept of a check, bytes, when nothing else is configured.
@@ -34,25 +34,8 @@ pub struct LocalConfig {
     pub docker_host: Option<String>,
     /// Shell of docker checks that name none (what `SHELL` says).
     pub shell: String,
-    /// `enable_agent_tls_for_checks`: client certificate and authorities for TLS probes, PEM.
-    pub probe_tls: Option<ProbeTls>,
-}
-
-/// TLS material of probes, PEM texts.
-#[derive(Clone, Default)]
-pub struct ProbeTls {
-    /// Authorities.
-    pub ca_pem: String,
-    /// Client certificate chain, may be empty.
-    pub cert_pem: String,
-    /// Its key, may be empty.
-    pub key_pem: String,
-}
-
-impl std::fmt::Debug for ProbeTls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ProbeTls").finish_non_exhaustive()
-    }
+    /// `enable_agent_tls_for_checks`: the agent's own certificate and authorities serve TLS probes.
+    pub probe_tls: Option<Arc<tls::Tls>>,
 }
 
 impl LocalConfig {

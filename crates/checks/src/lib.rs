@@ -18,8 +18,7 @@ mod sync;
 mod views;
 
 pub use config::{
-    CHECK_OUTPUT_MAX_SIZE_DEFAULT, CHECK_UPDATE_INTERVAL_DEFAULT, LocalConfig, ProbeTls,
-    SIDECAR_PORTS_DEFAULT,
+    CHECK_OUTPUT_MAX_SIZE_DEFAULT, CHECK_UPDATE_INTERVAL_DEFAULT, LocalConfig, SIDECAR_PORTS_DEFAULT,
 };
 pub use files::FileDefinitions;
 pub use inner::Ports;

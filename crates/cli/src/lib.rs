@@ -1,7 +1,7 @@
 //! Commands over the public HTTP API.
 //!
 //! Owns the command line of the product: Go-style flags, help, exit codes, environment variables, output columns. Refuses to
-//! reach into the agent: every command but `agent`, `validate`, `keygen` and `version` speaks HTTP to an address, as any
+//! reach into the agent: every command but `agent`, `validate`, `keygen`, `tls` and `version` speaks HTTP to an address, as any
 //! client would. `agent` is handed to the binary.
 //!
 //! Start reading at [`run`], then `commands::ALL`.

@@ -3,6 +3,7 @@
 use crate::{conn, server::Shared};
 use runtime::{BoxFuture, Shutdown};
 use std::{io, net::IpAddr, sync::Arc, time::Duration};
+use tls::{Accepted, Refused, Tls};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     task::JoinSet,
@@ -16,6 +17,8 @@ pub enum HttpListener {
     Unix(tokio::net::UnixListener),
     /// Anything else, as a simulated network.
     Other(Box<dyn runtime::Listener>),
+    /// HTTPS over another.
+    Secure(Box<Self>, Arc<Tls>),
 }
 
 /// A byte stream of any kind.
@@ -28,6 +31,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 75\r\n\
 Connection: close\r\n\r\nToo many connections from this address (limits.http_max_conns_per_client).\n";
+
+const NOT_HTTPS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
 impl HttpListener {
     async fn accept(&self) -> io::Result<(Box<dyn Io>, Option<IpAddr>)> {
@@ -45,6 +50,15 @@ impl HttpListener {
                 let (s, addr) = l.accept().await?;
                 Ok((Box::new(s), Some(addr.ip().to_canonical())))
             }
+            // The handshake is the connection's own affair: it must not hold up others.
+            Self::Secure(l, _) => Box::pin(l.accept()).await,
+        }
+    }
+
+    fn tls(&self) -> Option<&Arc<Tls>> {
+        match self {
+            Self::Secure(_, tls) => Some(tls),
+            Self::Tcp(_) | Self::Unix(_) | Self::Other(_) => None,
         }
     }
 }
@@ -68,7 +82,7 @@ pub(crate) async fn accept_loop(shared: &Arc<Shared>, listener: HttpListener, sh
         while connections.try_join_next().is_some() {}
         match accepted {
             Ok((io, peer)) => {
-                let task = admit(shared, io, peer, shutdown.clone());
+                let task = admit(shared, io, peer, listener.tls().cloned(), shutdown.clone());
                 connections.spawn(async move {
                     task.await;
                     drop(place);
@@ -94,6 +108,7 @@ fn admit(
     shared: &Arc<Shared>,
     mut io: Box<dyn Io>,
     peer: Option<IpAddr>,
+    tls: Option<Arc<Tls>>,
     shutdown: Shutdown,
 ) -> BoxFuture<'static, ()> {
     let max = shared.config.load().max_conns_per_client;
@@ -101,12 +116,10 @@ fn admit(
         Some((ip, None)) => {
             shared.agent.connection_refused(ip);
             return Box::pin(async move {
-                // Nobody depends on whether this arrives.
-                let _sent = tokio::time::timeout(Duration::from_secs(1), async {
-                    io.write_all(TOO_MANY).await?;
-                    io.shutdown().await
-                })
-                .await;
+                // A client that expects a handshake could not read it.
+                if tls.is_none() {
+                    turn_away(io.as_mut(), TOO_MANY).await;
+                }
             });
         }
         Some((_, slot)) => slot,
@@ -114,7 +127,42 @@ fn admit(
     };
     let shared = shared.clone();
     Box::pin(async move {
-        conn::drive(shared, io, peer, shutdown).await;
+        match tls {
+            None => conn::drive(shared, io, peer, shutdown).await,
+            Some(tls) => {
+                if let Some(io) = secure(&shared, &tls, io, peer).await {
+                    conn::drive(shared, io, peer, shutdown).await;
+                }
+            }
+        }
         drop(slot);
     })
+}
+
+/// The handshake of an HTTPS client; `None` when there is no session, and it was said why.
+async fn secure(shared: &Shared, tls: &Tls, io: Box<dyn Io>, peer: Option<IpAddr>) -> Option<Box<dyn Io>> {
+    let limit = shared.config.load().https_handshake_timeout;
+    match tokio::time::timeout(limit, tls.accept_https(io)).await {
+        Ok(Ok(Accepted::Session(session))) => return Some(session),
+        Ok(Ok(Accepted::Plain(mut io))) => turn_away(io.as_mut(), NOT_HTTPS).await,
+        Ok(Err(Refused::Tls(why))) => {
+            // Once for each reason: anyone who can connect could fill the log.
+            if shared.refusals.is_news(peer, &why) {
+                let from = peer.map_or_else(|| "a unix socket".to_owned(), |ip| ip.to_string());
+                tracing::warn!("refused an HTTPS connection from {from}: {why}");
+            }
+        }
+        Ok(Err(Refused::Io(e))) => tracing::trace!(?peer, error = %e, "HTTPS client went away"),
+        Err(_elapsed) => tracing::debug!(?peer, "HTTPS client did not finish its handshake in time"),
+    }
+    None
+}
+
+/// Says why not, and ends the connection. Nobody depends on whether it arrives.
+async fn turn_away(io: &mut dyn Io, text: &[u8]) {
+    let _sent = tokio::time::timeout(Duration::from_secs(1), async {
+        io.write_all(text).await?;
+        io.shutdown().await
+    })
+    .await;
 }

@@ -55,6 +55,8 @@ pub struct HttpConfig {
     pub txn_max_req_len: usize,
     /// Largest body of any other request.
     pub max_body: usize,
+    /// `limits.https_handshake_timeout`.
+    pub https_handshake_timeout: Duration,
     /// How long a client may take to send the head of a request, counted from the end of the one before; so also how long an
     /// idle connection is kept.
     pub header_read_timeout: Duration,
@@ -95,6 +97,7 @@ impl Default for HttpConfig {
             kv_max_value_size: 512 * 1024,
             txn_max_req_len: 512 * 1024,
             max_body: 4 << 20,
+            https_handshake_timeout: Duration::from_secs(5),
             header_read_timeout: Duration::from_secs(120),
             body_read_timeout: Duration::from_secs(30),
             answer_cache_bytes: 64 << 20,

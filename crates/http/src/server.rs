@@ -12,7 +12,7 @@ use crate::{
 use arc_swap::ArcSwap;
 use rpc::{Query, Submit};
 use runtime::{Shutdown, Tasks, WallClock};
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 use tokio::sync::Semaphore;
 
 /// The server. Cheap to clone; all clones share limits and caches.
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) agent_cache: AgentCache,
     pub(crate) clients: Arc<ClientLimit>,
     pub(crate) connections: Arc<Semaphore>,
+    /// HTTPS clients that were turned away.
+    pub(crate) refusals: tls::Refusals<Option<IpAddr>>,
     /// Refreshers of the agent's cache.
     pub(crate) tasks: Tasks,
 }
@@ -61,6 +63,7 @@ impl HttpServer {
             answers: Answers::new(config.answer_cache_bytes),
             agent_cache: AgentCache::new(config.agent_cache_entries),
             clients: Arc::default(),
+            refusals: tls::Refusals::default(),
             connections: Arc::new(Semaphore::new(config.max_conns.clamp(1, Semaphore::MAX_PERMITS))),
             tasks: Tasks::new(Shutdown::new()),
             config: ArcSwap::from_pointee(config),

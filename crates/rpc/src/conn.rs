@@ -13,6 +13,7 @@ use std::{
     },
     time::Duration,
 };
+use tls::{Refused, Tls};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::{mpsc, oneshot},
@@ -55,14 +56,18 @@ impl Conn {
     /// Connects; `on_close` runs once when the connection ends, whoever ended it.
     pub(crate) async fn open(
         net: &dyn Net,
+        tls: &Tls,
         local: Option<IpAddr>,
         to: SocketAddr,
         limit: Duration,
         tasks: &Tasks,
         on_close: impl FnOnce() + Send + 'static,
-    ) -> std::io::Result<Arc<Self>> {
-        let mut stream = net.connect(local, to, limit).await?;
+    ) -> Result<Arc<Self>, Refused> {
+        let stream = net.connect(local, to, limit).await?;
+        let secured = tokio::time::timeout(limit, secure(stream, tls)).await;
+        let mut stream = secured.map_err(std::io::Error::from)??;
         stream.write_all(&PREFACE).await?;
+        stream.flush().await?;
         let (outbox, inbox) = mpsc::channel(WRITE_QUEUE);
         let stop = tasks.shutdown().child();
         let conn = Arc::new(Self {
@@ -133,6 +138,21 @@ impl Drop for Conn {
     }
 }
 
+/// The handshake, where there is one, up to the point where the server has taken our certificate.
+async fn secure(stream: Box<dyn Stream>, tls: &Tls) -> Result<Box<dyn Stream>, Refused> {
+    let (mut stream, secure) = tls.connect_rpc(stream).await?;
+    if secure {
+        let mut preface = [0; PREFACE.len()];
+        if let Err(e) = stream.read_exact(&mut preface).await {
+            return Err(tls::refusal(&e).map_or(Refused::Io(e), Refused::Tls));
+        }
+        if preface != PREFACE {
+            return Err(std::io::Error::other("not a server of this protocol").into());
+        }
+    }
+    Ok(stream)
+}
+
 async fn read_answers(
     mut read: tokio::io::ReadHalf<Box<dyn Stream>>,
     pending: &Pending,
@@ -167,6 +187,8 @@ pub(crate) async fn write_frames(
             put_frame(&mut buf, kind, id, &payload);
         }
         write.write_all(&buf).await?;
+        // A session over TLS may hold back what the network did not take at once.
+        write.flush().await?;
         buf.clear();
         if buf.capacity() > 4 * WRITE_GATHER_BYTES {
             buf = BytesMut::with_capacity(16 << 10);

@@ -12,6 +12,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tls::{Refusals, Refused, Tls};
 use tokio::sync::Mutex;
 use types::{RequestError, Str};
 
@@ -36,16 +37,26 @@ pub type OnDisconnect = Arc<dyn Fn(SocketAddr) + Send + Sync>;
 #[derive(Clone)]
 pub struct Pool {
     net: Arc<dyn Net>,
+    tls: Arc<Tls>,
     local: Option<IpAddr>,
     tasks: Tasks,
+    refusals: Arc<Refusals<SocketAddr>>,
     slots: Arc<parking_lot::Mutex<HashMap<(SocketAddr, Lane), Slot>>>,
     on_disconnect: Arc<parking_lot::RwLock<Option<OnDisconnect>>>,
 }
 
 impl Pool {
-    /// A pool that connects from `local` when it is a concrete address.
-    pub fn new(net: Arc<dyn Net>, local: Option<IpAddr>, tasks: Tasks) -> Self {
-        Self { net, local, tasks, slots: Arc::default(), on_disconnect: Arc::default() }
+    /// A pool that connects from `local` when it is a concrete address, with TLS when that asks for it.
+    pub fn new(net: Arc<dyn Net>, tls: Arc<Tls>, local: Option<IpAddr>, tasks: Tasks) -> Self {
+        Self {
+            net,
+            tls,
+            local,
+            tasks,
+            refusals: Arc::default(),
+            slots: Arc::default(),
+            on_disconnect: Arc::default(),
+        }
     }
 
     /// Sets who is told when a raft connection ends.
@@ -77,12 +88,20 @@ impl Pool {
                 f(to);
             }
         };
-        let conn = Conn::open(&*self.net, self.local, to, CONNECT_LIMIT, &self.tasks, on_close)
+        let conn = Conn::open(&*self.net, &self.tls, self.local, to, CONNECT_LIMIT, &self.tasks, on_close)
             .await
-            .map_err(|e| RequestError::Transport {
-                text: Str::from(format!("failed to connect to {to}: {e}")),
-                sent: false,
+            .map_err(|e| {
+                if let Refused::Tls(why) = &e
+                    && self.refusals.is_news(to, why)
+                {
+                    tracing::warn!("no rpc connection to {to}: {why}");
+                }
+                RequestError::Transport {
+                    text: Str::from(format!("failed to connect to {to}: {e}")),
+                    sent: false,
+                }
             })?;
+        self.refusals.forget(&to);
         *slot = Some(conn.clone());
         Ok(conn)
     }

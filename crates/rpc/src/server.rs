@@ -6,9 +6,15 @@ use crate::{
 };
 use bytes::{Bytes, BytesMut};
 use runtime::{BoxFuture, Listener, Stream, Tasks};
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tls::{Peer, Refusals, Refused, Tls};
 use tokio::{
-    io::AsyncReadExt,
+    io::{AsyncReadExt, AsyncWriteExt},
     sync::{Semaphore, mpsc},
     task::{AbortHandle, JoinSet},
 };
@@ -20,8 +26,6 @@ const CONNECTIONS_MAX: usize = 4096;
 const IN_FLIGHT_MAX: usize = 16_384;
 /// Answers that wait for the writer of one connection.
 const ANSWER_QUEUE: usize = 1024;
-/// How long a fresh connection may take to say what it is.
-const PREFACE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Answers requests that arrive on the server port.
 pub trait Handler: Send + Sync + 'static {
@@ -31,9 +35,59 @@ pub trait Handler: Send + Sync + 'static {
     fn handle_raft(&self, request: Bytes) -> BoxFuture<'_, Bytes>;
 }
 
-/// Serves `listener` until shutdown.
-pub fn serve(listener: Box<dyn Listener>, handler: Arc<dyn Handler>, tasks: &Tasks) {
+/// Who is let in.
+struct Door {
+    tls: Arc<Tls>,
+    /// How long a fresh connection may take to say what it is, with its handshake.
+    limit: Duration,
+    refusals: Refusals<IpAddr>,
+}
+
+impl Door {
+    fn refuse(&self, from: SocketAddr, why: &str) {
+        if self.refusals.is_news(from.ip(), why) {
+            tracing::warn!("refused an rpc connection from {from}: {why}");
+        } else {
+            tracing::debug!(%from, %why, "refused an rpc connection again");
+        }
+    }
+
+    /// The handshake, up to the point where requests come.
+    async fn admit(&self, mut stream: Box<dyn Stream>) -> Result<(Box<dyn Stream>, Peer), Refused> {
+        let mut preface = [0; PREFACE.len()];
+        stream.read_exact(&mut preface).await?;
+        let (mut stream, peer) = self.tls.accept_rpc(stream, preface.to_vec()).await?;
+        if peer.secure {
+            // The other side learns by this that its certificate was taken: its own part of the handshake ends earlier.
+            stream.write_all(&PREFACE).await?;
+            stream.flush().await?;
+        }
+        stream.read_exact(&mut preface).await?;
+        if preface != PREFACE {
+            return Err(std::io::Error::other("not a connection of this protocol").into());
+        }
+        Ok((stream, peer))
+    }
+}
+
+/// Whether only servers ask this.
+fn is_for_servers(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::PromiseBootstrap { .. } | Request::ReadPoint | Request::Submit { hops: 1.., .. }
+    )
+}
+
+/// Serves `listener` until shutdown. Each connection must say within `limit` what it is.
+pub fn serve(
+    listener: Box<dyn Listener>,
+    tls: Arc<Tls>,
+    limit: Duration,
+    handler: Arc<dyn Handler>,
+    tasks: &Tasks,
+) {
     let shutdown = tasks.shutdown().clone();
+    let door = Arc::new(Door { tls, limit, refusals: Refusals::default() });
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     tasks.spawn_critical("rpc listener", async move {
         let mut connections = JoinSet::new();
@@ -46,9 +100,9 @@ pub fn serve(listener: Box<dyn Listener>, handler: Arc<dyn Handler>, tasks: &Tas
                 accepted = listener.accept() => match accepted {
                     Ok((stream, from)) => match slots.clone().try_acquire_owned() {
                         Ok(slot) => {
-                            let handler = handler.clone();
+                            let (handler, door) = (handler.clone(), door.clone());
                             connections.spawn(async move {
-                                if let Err(error) = serve_connection(stream, handler).await {
+                                if let Err(error) = serve_connection(stream, from, &door, handler).await {
                                     tracing::debug!(%from, %error, "rpc connection ended");
                                 }
                                 drop(slot);
@@ -67,16 +121,31 @@ pub fn serve(listener: Box<dyn Listener>, handler: Arc<dyn Handler>, tasks: &Tas
     });
 }
 
-async fn serve_connection(mut stream: Box<dyn Stream>, handler: Arc<dyn Handler>) -> std::io::Result<()> {
-    let mut preface = [0; PREFACE.len()];
-    tokio::time::timeout(PREFACE_LIMIT, stream.read_exact(&mut preface)).await??;
-    if preface != PREFACE {
-        return Err(std::io::Error::other("not a connection of this protocol"));
+async fn serve_connection(
+    stream: Box<dyn Stream>,
+    from: SocketAddr,
+    door: &Door,
+    handler: Arc<dyn Handler>,
+) -> std::io::Result<()> {
+    let (stream, peer) = match tokio::time::timeout(door.limit, door.admit(stream)).await? {
+        Ok(admitted) => admitted,
+        Err(Refused::Tls(why)) => {
+            door.refuse(from, &why);
+            return Ok(());
+        }
+        Err(Refused::Io(e)) => return Err(e),
+    };
+    if peer.not_server.is_none() {
+        door.refusals.forget(&from.ip());
     }
+    let refuse = |what: &str, why: &str| {
+        door.refuse(from, &format!("it asks for what only servers do ({what}), but {why}"));
+        std::io::Error::other("not a server")
+    };
     let (read, write) = tokio::io::split(stream);
     let (answers, outbox) = mpsc::channel(ANSWER_QUEUE);
     tokio::select! {
-        r = read_requests(read, answers, handler) => r,
+        r = read_requests(read, answers, handler, &peer, refuse) => r,
         r = write_frames(write, outbox) => r,
     }
 }
@@ -85,6 +154,8 @@ async fn read_requests(
     mut read: tokio::io::ReadHalf<Box<dyn Stream>>,
     answers: mpsc::Sender<(Kind, u64, Bytes)>,
     handler: Arc<dyn Handler>,
+    peer: &Peer,
+    refuse: impl Fn(&str, &str) -> std::io::Error,
 ) -> std::io::Result<()> {
     let mut buf = BytesMut::with_capacity(32 << 10);
     // Dropped with the connection, which ends what its caller can no longer hear.
@@ -99,8 +170,14 @@ async fn read_requests(
                     answers.send((Kind::Response, id, refusal)).await.map_err(std::io::Error::other)?;
                 }
                 Kind::Request => {
+                    let request = codec::decode::<Request>(&payload);
+                    if let (Some(why), Ok(request)) = (&peer.not_server, &request)
+                        && is_for_servers(request)
+                    {
+                        return Err(refuse("a request between servers", why));
+                    }
                     let task = running.spawn(async move {
-                        let answer = match codec::decode::<Request>(&payload) {
+                        let answer = match request {
                             Ok(request) => handler.handle(request).await,
                             Err(e) => Err(RequestError::Malformed(Str::from(e.to_string()))),
                         };
@@ -111,6 +188,9 @@ async fn read_requests(
                     cancel.insert(id, task);
                 }
                 Kind::RaftRequest => {
+                    if let Some(why) = &peer.not_server {
+                        return Err(refuse("Raft", why));
+                    }
                     running.spawn(async move {
                         let answer = handler.handle_raft(payload).await;
                         let _ = answers.send((Kind::RaftResponse, id, answer)).await;

@@ -1,7 +1,10 @@
 use super::{config, servers, start};
-use crate::{LocalConfig, ProbeTls, Source, probe::Prober};
+use crate::{LocalConfig, Source, probe::Prober};
 use local::ProbeKind;
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use types::{SecretToken, definition::CheckDefinition};
 
 async fn run_with(config: &LocalConfig, c: &CheckDefinition) -> (&'static str, String) {
@@ -98,15 +101,20 @@ async fn tcp_with_and_without_tls() {
     let (t, pem) = servers::tls().await;
     let c = CheckDefinition { tcp: format!("localhost:{}", t.port).into(), ..Default::default() };
     assert_eq!(run(&c).await, ("passing", format!("TCP connect localhost:{}: Success", t.port)));
-    let tls = CheckDefinition { tcp_use_tls: true, ..c };
-    assert_eq!(run(&tls).await.0, "critical", "not an authority that we know");
-    let trusting =
-        LocalConfig { probe_tls: Some(ProbeTls { ca_pem: pem, ..ProbeTls::default() }), ..config() };
+    let over_tls = CheckDefinition { tcp_use_tls: true, ..c };
+    assert_eq!(run(&over_tls).await.0, "critical", "not an authority that we know");
+    let dir = tempfile::tempdir().unwrap();
+    let ca_file = dir.path().join("ca.pem");
+    std::fs::write(&ca_file, pem).unwrap();
+    let internal_rpc = tls::Part { name: "internal_rpc", ca_file: Some(ca_file), ..tls::Part::default() };
+    let settings = tls::Settings { internal_rpc, ..tls::Settings::default() };
+    let own = tls::Tls::load(settings, Arc::new(runtime::SystemClock)).unwrap();
+    let trusting = LocalConfig { probe_tls: Some(Arc::new(own)), ..config() };
     assert_eq!(
-        run_with(&trusting, &tls).await,
+        run_with(&trusting, &over_tls).await,
         ("passing", format!("TCP+TLS connect localhost:{}: Success", t.port))
     );
-    let skip = CheckDefinition { tls_skip_verify: true, ..tls };
+    let skip = CheckDefinition { tls_skip_verify: true, ..over_tls };
     assert_eq!(run(&skip).await.0, "passing");
     for bad in ["", "nowhere", "127.0.0.1:x", "127.0.0.1:99999"] {
         let c = CheckDefinition { tcp: bad.into(), ..Default::default() };

@@ -232,6 +232,13 @@ impl Client {
         });
         let answer = tokio::time::timeout(ANSWER_LIMIT, sender.send_request(request)).await;
         answer.map_err(|_elapsed| fail(&"no answer in time"))?.map_err(|e| {
+            let broken = std::error::Error::source(&e).and_then(|s| s.downcast_ref::<std::io::Error>());
+            // The agent looks at our certificate when its part of the handshake has ended for us.
+            if let Some(why) = broken.and_then(::tls::refusal) {
+                let hint = "Give a certificate that the agent takes, with -client-cert (CONSUL_CLIENT_CERT) and -client-key \
+                            (CONSUL_CLIENT_KEY).";
+                return self.network(method, url, format!("tls: {why}"), Some(hint.to_owned()));
+            }
             let text = if e.is_incomplete_message() { "EOF".to_owned() } else { e.to_string() };
             self.network(method, url, text, None)
         })

@@ -2,13 +2,9 @@
 
 use super::settings::Settings;
 use crate::text::os_error;
-use rustls::{
-    ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::CryptoProvider,
-};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject};
-use std::{path::Path, sync::Arc};
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use std::path::Path;
 
 /// Where systems keep the certificates they trust.
 const SYSTEM_BUNDLES: [&str; 4] = [
@@ -19,28 +15,21 @@ const SYSTEM_BUNDLES: [&str; 4] = [
 ];
 
 pub(super) fn client_config(settings: &Settings) -> Result<ClientConfig, String> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|e| format!("TLS cannot be set up: {e}"))?;
-    let builder = if settings.verify {
-        builder.with_root_certificates(roots(settings)?)
-    } else {
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
-    };
-    match (&settings.client_cert, &settings.client_key) {
+    // CONSUL_HTTP_SSL_VERIFY=false: the user asked not to check who answers.
+    let roots = settings.verify.then(|| roots(settings)).transpose()?;
+    let own = match (&settings.client_cert, &settings.client_key) {
         (Some(cert), Some(key)) => {
             let chain = certificates(cert).map_err(|e| format!("Error loading client certificate: {e}"))?;
             let key_text = read(key).map_err(|e| format!("Error loading client key: {e}"))?;
             let key = PrivateKeyDer::from_pem_slice(&key_text)
                 .map_err(|e| format!("Error loading client key: {}: {e}", key.display()))?;
-            builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|e| format!("Error loading client certificate: {e}"))
+            Some((chain, key))
         }
-        (None, None) => Ok(builder.with_no_client_auth()),
-        _ => Err("Both client cert and client key must be provided".to_owned()),
-    }
+        (None, None) => None,
+        _ => return Err("Both client cert and client key must be provided".to_owned()),
+    };
+    let what = if own.is_some() { "Error loading client certificate" } else { "TLS cannot be set up" };
+    ::tls::plain_client(roots, own).map_err(|e| format!("{what}: {e}"))
 }
 
 fn roots(settings: &Settings) -> Result<RootCertStore, String> {
@@ -90,50 +79,4 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|e| os_error(&format!("open {}", path.display()), &e))
-}
-
-/// `CONSUL_HTTP_SSL_VERIFY=false`: the user asked not to check who answers.
-#[derive(Debug)]
-struct AcceptAny(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AcceptAny {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls12_signature(
-            message,
-            cert,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        rustls::crypto::verify_tls13_signature(
-            message,
-            cert,
-            signed,
-            &self.0.signature_verification_algorithms,
-        )
-    }
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -23,6 +23,7 @@ mod rtt;
 mod services;
 mod session;
 mod table;
+mod tls;
 mod validate;
 mod version;
 

@@ -175,11 +175,15 @@ pub(super) static ALL: &[Entry] = &[
     group(
         "tls ca",
         "Create certificate authorities",
-        "This command has subcommands for certificate authorities.",
+        "This command has subcommands for interacting with Certificate Authorities.",
     ),
-    later("tls ca create", "Create a certificate authority"),
-    group("tls cert", "Create certificates", "This command has subcommands for certificates."),
-    later("tls cert create", "Create a certificate"),
+    C(&tls::CA_CREATE),
+    group(
+        "tls cert",
+        "Create certificates",
+        "This command has subcommands for interacting with certificates.",
+    ),
+    C(&tls::CERT_CREATE),
     group(
         "troubleshoot",
         "Troubleshoot the service mesh",
