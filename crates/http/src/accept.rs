@@ -160,9 +160,8 @@ async fn secure(shared: &Shared, tls: &Tls, io: Box<dyn Io>, peer: Option<IpAddr
 
 /// Says why not, and ends the connection. Nobody depends on whether it arrives.
 async fn turn_away(io: &mut dyn Io, text: &[u8]) {
-    let _sent = tokio::time::timeout(Duration::from_secs(1), async {
-        io.write_all(text).await?;
-        io.shutdown().await
-    })
-    .await;
+    let sent = tokio::time::timeout(Duration::from_secs(1), io.write_all(text)).await;
+    if matches!(sent, Ok(Ok(()))) {
+        tls::linger(io).await;
+    }
 }

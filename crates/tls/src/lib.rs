@@ -25,7 +25,7 @@ mod verify;
 
 pub use client::plain_client;
 pub use handshake::{Peer, Refused};
-pub use listen::Accepted;
+pub use listen::{Accepted, linger};
 pub use material::{Material, OwnCertificate};
 pub use reason::refusal;
 pub use refusals::Refusals;

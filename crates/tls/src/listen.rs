@@ -65,9 +65,9 @@ where
     }
 }
 
-/// Takes what the client has sent already, so that it reads why it was refused: closing over unread bytes would reset the
-/// connection, and lose the alert.
-async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut io: S) {
+/// Ends a connection after the last word to a client that is turned away. What the client has sent already is taken, within a
+/// bound of time and bytes: closing over unread bytes would reset the connection, and lose that word.
+pub async fn linger<S: AsyncRead + AsyncWrite + Unpin>(mut io: S) {
     let drained = async {
         io.shutdown().await?;
         let mut left = LINGER_BYTES;
