@@ -47,7 +47,7 @@ pub(crate) fn normalize(entry: &mut ConfigEntry) {
     match &mut entry.body {
         EntryBody::ServiceDefaults(b) => service::normalize(b),
         EntryBody::ProxyDefaults(_) if entry.name.is_empty() => {
-            entry.name = Str::new_static(PROXY_DEFAULTS_NAME)
+            entry.name = Str::new_static(PROXY_DEFAULTS_NAME);
         }
         EntryBody::Mesh(_) => entry.name = Str::new_static(MESH_NAME),
         EntryBody::ServiceRouter(b) => chain::normalize_router(b),
