@@ -95,7 +95,7 @@ fn take_over(agent: &Agent) {
             tracing::info!(certificates = names.join("; "), "TLS files changed, taken over");
         }
         Err(error) => {
-            tracing::warn!(%error, "TLS files changed, but are not usable: the old ones stay in force")
+            tracing::warn!(%error, "TLS files changed, but are not usable: the old ones stay in force");
         }
     }
 }
