@@ -79,7 +79,7 @@ pub async fn propose(
 ) -> Result<bool, String> {
     let ids: Vec<u128> = set.iter().map(|(id, _)| *id).collect();
     let call = async |peer: &Peer, request: Request| {
-        tokio::time::timeout(CALL_LIMIT, pool.call(peer.addr, &request))
+        tokio::time::timeout(CALL_LIMIT, pool.call(peer.addr, None, &request))
             .await
             .map_err(|_elapsed| format!("server {} at {} does not answer", peer.name, peer.addr))?
             .map_err(|e| format!("server {} at {}: {e}", peer.name, peer.addr))

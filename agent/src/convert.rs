@@ -109,6 +109,7 @@ pub fn tls(config: &RuntimeConfig) -> tls::Settings {
         grpc: part("grpc", &config.tls.grpc),
         verify_server_hostname: config.tls.verify_server_hostname,
         server_name: tls::server_name(&config.node.datacenter, &config.dns.domain),
+        domain: config.dns.domain.to_string(),
     }
 }
 

@@ -6,13 +6,20 @@ use serde_json::Value;
 use std::{thread, time::Duration};
 use tests::{
     cluster::{Cluster, Node, ask_dns, wait_for},
-    process::now,
+    process::{binary, clean_command, now},
 };
 
 const GONE: &str = "Remote DC has no server currently reachable";
 
 /// `server1` is dc1, `server2` and `client1` are dc2, `server3` is dc3; each server leads its own.
 fn federation() -> Result<Cluster> {
+    let mut cluster = planned()?;
+    cluster.start()?;
+    Ok(cluster)
+}
+
+/// The same, not started yet.
+fn planned() -> Result<Cluster> {
     let mut cluster = Cluster::new(3, 1)?;
     let entry = cluster.nodes[0].wan().to_string();
     for (node, dc) in cluster.nodes.iter_mut().zip(["dc1", "dc2", "dc3", "dc2"]) {
@@ -29,8 +36,53 @@ fn federation() -> Result<Cluster> {
         }
         node.args = args;
     }
-    cluster.start()?;
     Ok(cluster)
+}
+
+/// Has `node` and everyone it talks to show a certificate for their datacenter, `dc` in its case.
+fn verify(cluster: &mut Cluster, node: &str, dc: &str) -> Result<()> {
+    let dir = cluster.dir().to_owned();
+    let tls = |args: &[&str]| -> Result<String> {
+        let out = clean_command(&binary()?).arg("tls").args(args).current_dir(&dir).output()?;
+        ensure!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+    };
+    if !dir.join("consul-agent-ca.pem").exists() {
+        tls(&["ca", "create"])?;
+    }
+    let role = if node.starts_with("server") { "-server" } else { "-client" };
+    let said = tls(&["cert", "create", role, "-dc", dc])?;
+    let cert = said.lines().find_map(|l| l.strip_prefix("==> Saved ")).context("nothing saved")?;
+    let path = |name: &str| dir.join(name).display().to_string();
+    let (ca, cert, key) = (path("consul-agent-ca.pem"), path(cert), path(&cert.replace(".pem", "-key.pem")));
+    let text = format!(
+        "tls {{ defaults {{ ca_file = {ca:?} cert_file = {cert:?} key_file = {key:?} verify_incoming = true verify_outgoing = true }} internal_rpc {{ verify_server_hostname = true }} }}"
+    );
+    cluster.node_mut(node)?.args.extend(["-hcl".into(), text]);
+    Ok(())
+}
+
+#[test]
+fn datacenters_verify_each_other() -> Result<()> {
+    let mut cluster = planned()?;
+    // The server of dc3 shows a certificate that was made for dc1.
+    for (node, dc) in [("server1", "dc1"), ("server2", "dc2"), ("server3", "dc1"), ("client1", "dc2")] {
+        verify(&mut cluster, node, dc)?;
+    }
+    cluster.start()?;
+    let wrote = wait_for("a write in dc1 from dc2", || {
+        let put = cluster.node("client1").ok()?.call("PUT", "/v1/kv/far?dc=dc1", "away");
+        (put.body.trim() == "true").then_some(())
+    });
+    if let Err(error) = wrote {
+        bail!("{error}\n{}", cluster.logs());
+    }
+    let read = cluster.node("server1")?.call("GET", "/v1/kv/far?raw", "");
+    ensure!(read.body == "away", "{read:?}");
+    refused_at_once(cluster.node("client1")?, "/v1/kv/far?dc=dc3")?;
+    let log = cluster.node("server2")?.log();
+    ensure!(log.lines().any(|l| l.contains("no rpc connection to 127.0.0.3")), "{log}");
+    Ok(())
 }
 
 fn names(list: &Value) -> Vec<&str> {

@@ -27,6 +27,9 @@ const WRITE_GATHER_BYTES: usize = 256 << 10;
 
 type Pending = Arc<Mutex<HashMap<u64, oneshot::Sender<Bytes>>>>;
 
+/// How long opening a connection may take, and the handshake after it.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
 /// An open connection.
 pub(crate) struct Conn {
     outbox: mpsc::Sender<(Kind, u64, Bytes)>,
@@ -59,12 +62,12 @@ impl Conn {
         tls: &Tls,
         local: Option<IpAddr>,
         to: SocketAddr,
-        limit: Duration,
+        datacenter: Option<&str>,
         tasks: &Tasks,
         on_close: impl FnOnce() + Send + 'static,
     ) -> Result<Arc<Self>, Refused> {
-        let stream = net.connect(local, to, limit).await?;
-        let secured = tokio::time::timeout(limit, secure(stream, tls)).await;
+        let stream = net.connect(local, to, CONNECT_LIMIT).await?;
+        let secured = tokio::time::timeout(CONNECT_LIMIT, secure(stream, tls, datacenter)).await;
         let mut stream = secured.map_err(std::io::Error::from)??;
         stream.write_all(&PREFACE).await?;
         stream.flush().await?;
@@ -139,8 +142,12 @@ impl Drop for Conn {
 }
 
 /// The handshake, where there is one, up to the point where the server has taken our certificate.
-async fn secure(stream: Box<dyn Stream>, tls: &Tls) -> Result<Box<dyn Stream>, Refused> {
-    let (mut stream, secure) = tls.connect_rpc(stream).await?;
+async fn secure(
+    stream: Box<dyn Stream>,
+    tls: &Tls,
+    datacenter: Option<&str>,
+) -> Result<Box<dyn Stream>, Refused> {
+    let (mut stream, secure) = tls.connect_rpc(stream, datacenter).await?;
     if secure {
         let mut preface = [0; PREFACE.len()];
         if let Err(e) = stream.read_exact(&mut preface).await {

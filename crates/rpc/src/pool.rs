@@ -10,14 +10,11 @@ use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
 };
 use tls::{Refusals, Refused, Tls};
 use tokio::sync::Mutex;
 use types::{RequestError, Str};
 
-/// How long opening a connection may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How many servers one agent keeps connections to.
 const PEERS_MAX: usize = 256;
 
@@ -64,7 +61,12 @@ impl Pool {
         *self.on_disconnect.write() = Some(f);
     }
 
-    async fn conn(&self, to: SocketAddr, lane: Lane) -> Result<Arc<Conn>, RequestError> {
+    async fn conn(
+        &self,
+        to: SocketAddr,
+        datacenter: Option<&str>,
+        lane: Lane,
+    ) -> Result<Arc<Conn>, RequestError> {
         let slot = {
             let mut slots = self.slots.lock();
             if slots.len() >= PEERS_MAX && !slots.contains_key(&(to, lane)) {
@@ -88,9 +90,9 @@ impl Pool {
                 f(to);
             }
         };
-        let conn = Conn::open(&*self.net, &self.tls, self.local, to, CONNECT_LIMIT, &self.tasks, on_close)
-            .await
-            .map_err(|e| {
+        let (net, tls) = (&*self.net, &self.tls);
+        let conn =
+            Conn::open(net, tls, self.local, to, datacenter, &self.tasks, on_close).await.map_err(|e| {
                 if let Refused::Tls(why) = &e
                     && self.refusals.is_news(to, why)
                 {
@@ -106,12 +108,12 @@ impl Pool {
         Ok(conn)
     }
 
-    /// Asks the server at `to`. The caller sets the deadline; dropping the future cancels the request there.
+    /// Asks the server at `to`, of `datacenter` (`None` = the own one). The caller sets the deadline; dropping the future cancels the request there.
     ///
     /// # Errors
     /// Those of the server, or [`RequestError::Transport`].
-    pub async fn call(&self, to: SocketAddr, request: &Request) -> Answer {
-        self.conn(to, Lane::Requests).await?.call(request).await
+    pub async fn call(&self, to: SocketAddr, datacenter: Option<&str>, request: &Request) -> Answer {
+        self.conn(to, datacenter, Lane::Requests).await?.call(request).await
     }
 
     /// Sends an opaque raft request.
@@ -119,7 +121,7 @@ impl Pool {
     /// # Errors
     /// [`RequestError::Transport`].
     pub async fn call_raft(&self, to: SocketAddr, request: Bytes) -> Result<Bytes, RequestError> {
-        self.conn(to, Lane::Raft).await?.call_raft(request).await
+        self.conn(to, None, Lane::Raft).await?.call_raft(request).await
     }
 
     /// Closes the connections to a server that is gone.

@@ -204,7 +204,18 @@ impl Service {
     }
 
     async fn call_within(&self, to: SocketAddr, request: &Request, deadline: Instant) -> Answer {
-        match tokio::time::timeout_at(deadline, self.pool.call(to, request)).await {
+        self.call_there(to, None, request, deadline).await
+    }
+
+    /// Asks a server of `datacenter` (`None` = the own one).
+    async fn call_there(
+        &self,
+        to: SocketAddr,
+        datacenter: Option<&str>,
+        request: &Request,
+        deadline: Instant,
+    ) -> Answer {
+        match tokio::time::timeout_at(deadline, self.pool.call(to, datacenter, request)).await {
             Ok(answer) => answer,
             Err(_elapsed) => Err(RequestError::Transport {
                 text: Str::from(format!("no answer from {to} in time")),

@@ -2,6 +2,7 @@
 
 use crate::{
     reason::{not_a_server, refusal},
+    settings::server_name,
     state::Tls,
     stream::{Prefixed, Secure},
 };
@@ -82,16 +83,22 @@ impl Tls {
         Ok((Box::new(Secure { session, peer }), Peer { secure: true, not_server }))
     }
 
-    /// Makes a session of a connection to the server port of a server, when `verify_outgoing` asks for one; says whether it did.
+    /// Makes a session of a connection to the server port of a server of `datacenter` (`None` = the own one), when `verify_outgoing` asks for one; says whether it did.
     /// The caller sets the deadline.
     ///
     /// # Errors
     /// [`Refused::Tls`] when the certificate of the server is not acceptable. That ours is not shows later: reads fail then,
     /// see [`refusal`].
-    pub async fn connect_rpc(&self, stream: Box<dyn Stream>) -> Result<(Box<dyn Stream>, bool), Refused> {
+    pub async fn connect_rpc(
+        &self,
+        stream: Box<dyn Stream>,
+        datacenter: Option<&str>,
+    ) -> Result<(Box<dyn Stream>, bool), Refused> {
         let material = self.material();
         let Some(config) = material.rpc_client.clone() else { return Ok((stream, false)) };
-        let name = &material.settings.server_name;
+        let settings = &material.settings;
+        let name =
+            datacenter.map_or_else(|| settings.server_name.clone(), |dc| server_name(dc, &settings.domain));
         let name = ServerName::try_from(name.clone())
             .map_err(|e| Refused::Tls(format!("{name:?} cannot be a server's name: {e}")))?;
         let peer = stream.peer_addr();

@@ -39,6 +39,8 @@ pub struct Settings {
     pub verify_server_hostname: bool,
     /// The name that servers of this datacenter carry, see [`server_name`].
     pub server_name: String,
+    /// The domain in it, for the names of servers of other datacenters.
+    pub domain: String,
 }
 
 /// `server.<dc>.<domain>`, which the certificates of all servers of a datacenter carry.

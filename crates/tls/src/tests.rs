@@ -120,6 +120,7 @@ impl Files {
             internal_rpc: part,
             verify_server_hostname: true,
             server_name: server_name("dc1", "consul."),
+            domain: "consul.".into(),
         }
     }
 }
@@ -148,7 +149,8 @@ async fn meet(server: &Tls, client: &Tls) -> (Result<Peer, String>, Result<bool,
         Ok(peer)
     };
     let connect = async {
-        let (mut stream, secure) = client.connect_rpc(Box::new(Pipe(b))).await.map_err(|e| e.to_string())?;
+        let (mut stream, secure) =
+            client.connect_rpc(Box::new(Pipe(b)), None).await.map_err(|e| e.to_string())?;
         if !secure {
             stream.write_all(b"plain").await.map_err(|e| e.to_string())?;
         }

@@ -42,7 +42,7 @@ impl Service {
         let mut error = Str::new_static("no server of it is alive");
         for _ in 0..REMOTE_TRIES {
             let Some(server) = remote.servers.pick() else { break };
-            match self.call_within(server, request, answer_by).await {
+            match self.call_there(server, Some(&remote.name), request, answer_by).await {
                 Err(e @ RequestError::Transport { .. }) => {
                     remote.servers.failed(server);
                     error = Str::from(e.to_string());
@@ -91,7 +91,7 @@ impl Service {
         };
         let begun = Instant::now();
         let request = Request::Status { datacenter: Some(remote.name.0.clone()) };
-        match self.call_within(server, &request, begun + PROBE_LIMIT).await {
+        match self.call_there(server, Some(&remote.name), &request, begun + PROBE_LIMIT).await {
             Ok(_) => remote.succeeded(Some(begun.elapsed())),
             Err(e) => {
                 remote.servers.failed(server);
