@@ -1,8 +1,8 @@
 //! The other datacenters, as the servers of this one see them: which servers are there, and whether they answer.
 //!
 //! A datacenter that does not answer must cost the others nothing. So a request that failed at every server it tried counts
-//! against the datacenter, and after three of them requests are refused at once; the prober alone keeps asking, at
-//! growing distances, and lets them in again with its first answer.
+//! against the datacenter, and after three of them requests are refused at once; the prober alone keeps asking,
+//! and lets them in again with its first answer.
 
 use crate::ServerList;
 use parking_lot::{Mutex, RwLock};
