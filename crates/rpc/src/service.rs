@@ -217,11 +217,15 @@ impl Service {
         request: &Request,
         deadline: Instant,
     ) -> Answer {
+        let begun = Instant::now();
         match tokio::time::timeout_at(deadline, self.pool.call(to, datacenter, request)).await {
             Ok(answer) => answer,
-            Err(_elapsed) => Err(RequestError::Transport {
-                text: Str::from(format!("no answer from {to} in time")),
-                sent: true,
+            Err(_elapsed) => Err({
+                self.pool.stalled(to, begun);
+                RequestError::Transport {
+                    text: Str::from(format!("no answer from {to} in time")),
+                    sent: true,
+                }
             }),
         }
     }
