@@ -5,7 +5,7 @@ use crate::{
     consensus::{Addresses, HubObserver, PoolTransport, RaftConsensus},
     convert,
     data_dir::{DataDir, DataDirError, host_node_id, node_id},
-    members, metering,
+    members, metering, view,
 };
 use arc_swap::ArcSwap;
 use checks::{FileDefinitions, LocalState};
@@ -126,6 +126,7 @@ pub struct Agent {
     pub(crate) lan: GossipHandle,
     pub(crate) server: Option<ServerParts>,
     pub(crate) service: Arc<Service>,
+    pub(crate) datacenters: Arc<Datacenters>,
     pub(crate) local: LocalState,
     /// Tokens that were set over HTTP.
     pub(crate) tokens: parking_lot::Mutex<BTreeMap<AgentTokenKind, SecretToken>>,
@@ -379,6 +380,7 @@ impl Agent {
                 dialer: tunnels.map(|(dialer, _)| dialer),
             }),
             service: service.clone(),
+            datacenters,
             local,
             tokens: parking_lot::Mutex::default(),
             dns_config,
@@ -398,6 +400,7 @@ impl Agent {
         }
         // Set once, here.
         let _ = agent.http.set(http);
+        view::tell(&agent);
         metering::start(&agent);
         certificates::start(&agent);
         agent.form_or_join(&config, pool, server_id).await;
