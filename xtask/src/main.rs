@@ -36,7 +36,8 @@ const SHELLS: &[(&str, &[&str])] = &[
     ("dns-server", &["types", "dns", "rpc", "runtime", "telemetry"]),
     ("checks", &["types", "api", "local", "rpc", "runtime", "telemetry", "tls"]),
     ("leader", &["types", "connect-ca", "rpc", "runtime", "telemetry", "api"]),
-    ("cli", &["types", "api", "config", "connect-ca", "runtime", "tls"]),
+    ("gateway", &["runtime"]),
+    ("cli", &["types", "api", "config", "connect-ca", "gateway", "runtime", "telemetry", "tls"]),
 ];
 
 /// Libraries that only these crates may name.
