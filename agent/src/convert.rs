@@ -129,6 +129,7 @@ pub fn raft(config: &RuntimeConfig, id: ServerId, data: Option<&DataDir>) -> Raf
 pub fn service(config: &RuntimeConfig) -> ServiceConfig {
     ServiceConfig {
         datacenter: config.node.datacenter.clone(),
+        primary: config.node.primary_datacenter.clone(),
         hold: config.rpc.hold_timeout,
         default_wait: config.http.default_query_time,
         max_wait: config.http.max_query_time,
@@ -190,9 +191,20 @@ pub fn leader(config: &RuntimeConfig) -> LeaderConfig {
     if !ca.is_empty() {
         out.ca_config = Some(Opaque::from_json(&serde_json::Value::Object(ca.clone())));
     }
-    // They were looked at when the configuration was built.
-    out.config_entries = config.config_entries.iter().filter_map(|e| entries::read(e).ok()).collect();
+    // They were looked at when the configuration was built. A secondary datacenter has those of its primary.
+    if config.node.datacenter == config.node.primary_datacenter {
+        out.config_entries = config.config_entries.iter().filter_map(|e| entries::read(e).ok()).collect();
+    }
     out
+}
+
+/// What the leader does for the other datacenters.
+pub fn federation(config: &RuntimeConfig) -> federation::Settings {
+    federation::Settings {
+        datacenter: config.node.datacenter.clone(),
+        primary: config.node.primary_datacenter.clone(),
+        token: config.acl.tokens.replication.clone(),
+    }
 }
 
 /// Settings of the HTTP server.

@@ -105,6 +105,8 @@ pub(crate) struct ServerParts {
     pub(crate) consensus: Arc<RaftConsensus>,
     pub(crate) hub: Arc<ViewHub>,
     pub(crate) wan: Option<GossipHandle>,
+    /// How replication from the primary datacenter goes.
+    pub(crate) replication: federation::Status,
 }
 
 /// A running agent.
@@ -262,7 +264,7 @@ impl Agent {
                         tracing::info!(pool = "WAN", event = event.as_str(), member = %event.member().name, "member changed");
                     }
                 });
-                members::follow_wan(&wan, &lan, &config, datacenters, &tasks);
+                members::follow_wan(&wan, &lan, &config, datacenters.clone(), &tasks);
                 tasks.spawn("datacenters", service.clone().probe_datacenters(tasks.shutdown().clone()));
                 Some(wan)
             }
@@ -285,6 +287,23 @@ impl Agent {
                     clock: world.clock.clone(),
                     seed,
                     tasks: tasks.clone(),
+                },
+            );
+        }
+
+        let replication = federation::Status::default();
+        if let Some(consensus) = consensus.as_ref().filter(|_| config.connect.enabled) {
+            federation::start(
+                convert::federation(&config),
+                federation::Deps {
+                    submit: service.clone(),
+                    query: service.clone(),
+                    datacenters: datacenters.clone(),
+                    leadership: consensus.terms(&tasks),
+                    clock: world.clock.clone(),
+                    seed,
+                    tasks: tasks.clone(),
+                    status: replication.clone(),
                 },
             );
         }
@@ -339,7 +358,7 @@ impl Agent {
             api_times: metering::ApiTimes::new(&metrics),
             metrics,
             lan,
-            server: consensus.map(|consensus| ServerParts { consensus, hub, wan }),
+            server: consensus.map(|consensus| ServerParts { consensus, hub, wan, replication }),
             service: service.clone(),
             local,
             tokens: parking_lot::Mutex::default(),

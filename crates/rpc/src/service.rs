@@ -33,6 +33,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 pub struct ServiceConfig {
     /// Own datacenter.
     pub datacenter: DatacenterName,
+    /// The datacenter that applies what all of them share.
+    pub primary: DatacenterName,
     /// How long a request waits for a leader (`performance.rpc_hold_timeout`).
     pub hold: Duration,
     /// Wait of a blocking query that names none.
@@ -279,6 +281,8 @@ impl Service {
             let request = Request::Submit { datacenter, token, command, hops };
             return submit_answer(self.ask_any_server(&request, deadline).await?);
         };
+        // What all datacenters share is written in the primary one, whichever was asked.
+        let datacenter = if command.is_global() { Some(self.config.primary.0.clone()) } else { datacenter };
         if let Some(remote) = self.place(datacenter.as_deref())? {
             let request = Request::Submit { datacenter, token, command, hops };
             return submit_answer(self.ask_remote(&remote, &request).await?);

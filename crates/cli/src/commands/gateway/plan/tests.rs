@@ -13,7 +13,7 @@ fn interfaces() -> Vec<IfAddr> {
         multicast: true,
         default_route: name == "eth0",
     };
-    vec![one("lo", "127.0.0.1"), one("eth0", "198.51.100.7")]
+    vec![one("lo", "127.0.0.1"), one("eth0", "10.1.2.3")]
 }
 
 fn plan(args: &[&str]) -> Result<Plan, String> {
@@ -37,13 +37,13 @@ fn the_whole_form() {
         "-deregister-after-critical=1h",
     ])
     .unwrap();
-    assert_eq!(listens(&p), ["127.0.0.1:9100", "198.51.100.7:9100"]);
+    assert_eq!(listens(&p), ["127.0.0.1:9100", "10.1.2.3:9100"]);
     assert_eq!(
         p.registration.unwrap(),
         json!({
             "Kind": "mesh-gateway", "ID": "gw", "Name": "gw", "Address": "127.0.0.1", "Port": 9100,
             "TaggedAddresses": {
-                "lan": { "Address": "127.0.0.1", "Port": 9100 }, "wan": { "Address": "198.51.100.7", "Port": 9100 }
+                "lan": { "Address": "127.0.0.1", "Port": 9100 }, "wan": { "Address": "10.1.2.3", "Port": 9100 }
             },
             "Meta": { "consul-wan-federation": "1" },
             "Proxy": { "Config": {
@@ -101,7 +101,7 @@ fn an_interface_without_an_address_for_others() {
     let r = p.registration.unwrap();
     assert_eq!(
         (&r["Address"], &r["TaggedAddresses"]["wan"]["Address"]),
-        (&json!(""), &json!("198.51.100.7"))
+        (&json!(""), &json!("10.1.2.3"))
     );
     let e = plan(&["-wan-address", "{{ GetInterfaceIP \"lo\" }}:9100"]).unwrap_err();
     assert!(e.contains("no address that others can reach"), "{e}");
@@ -120,7 +120,7 @@ fn mistakes_say_what_to_do() {
         (&["-address", "0.0.0.0:1"], "others cannot connect to it"),
         (
             &["-address", "{{ GetInterfaceIP \"eth9\" }}:1"],
-            "the template gives no address on this host, whose addresses are: lo 127.0.0.1, eth0 198.51.100.7",
+            "the template gives no address on this host, whose addresses are: lo 127.0.0.1, eth0 10.1.2.3",
         ),
         (&["-wan-address", "{{ GetInterfaceIP }}:1"], "-wan-address: unable to"),
         (&["-wan-address", ":1"], "must name the host"),
@@ -144,10 +144,10 @@ fn the_gateway_that_an_agent_has() {
     let gw = |id: &str| {
         json!({ "Kind": "mesh-gateway", "ID": id, "Service": id, "Address": "127.0.0.1", "Port": 9100,
             "Meta": { "consul-wan-federation": "1" },
-            "TaggedAddresses": { "wan": { "Address": "198.51.100.7", "Port": 443 } } })
+            "TaggedAddresses": { "wan": { "Address": "10.1.2.3", "Port": 443 } } })
     };
     let p = read(json!({ "a": gw("a"), "web": { "Kind": "", "Service": "web" } }), None).unwrap();
-    assert_eq!(listens(&p), ["127.0.0.1:9100", "198.51.100.7:443"]);
+    assert_eq!(listens(&p), ["127.0.0.1:9100", "10.1.2.3:443"]);
     assert!(p.expose_servers && p.registration.is_none());
     let two = json!({ "a": gw("a"), "b": gw("b") });
     assert!(
