@@ -37,7 +37,8 @@ const SHELLS: &[(&str, &[&str])] = &[
     ("checks", &["types", "api", "local", "rpc", "runtime", "telemetry", "tls"]),
     ("federation", &["types", "rpc", "runtime", "tls"]),
     ("leader", &["types", "connect-ca", "rpc", "runtime", "telemetry", "api"]),
-    ("cli", &["types", "api", "config", "connect-ca", "runtime", "tls"]),
+    ("gateway", &["runtime"]),
+    ("cli", &["types", "api", "config", "connect-ca", "gateway", "runtime", "telemetry", "tls"]),
 ];
 
 /// Libraries that only these crates may name.

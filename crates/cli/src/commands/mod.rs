@@ -4,6 +4,7 @@ mod catalog;
 mod config;
 mod definitions;
 mod force_leave;
+mod gateway;
 mod info;
 mod join;
 mod keygen;

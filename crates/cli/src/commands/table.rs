@@ -112,6 +112,7 @@ pub(super) static ALL: &[Entry] = &[
     later("connect ca set-config", "Modify the CA configuration"),
     later("connect envoy", "Run or configure Envoy as a mesh proxy"),
     later("connect expose", "Expose a service through an ingress gateway"),
+    C(&gateway::COMMAND),
     later("connect proxy", "Run the built-in mesh proxy"),
     later("connect redirect-traffic", "Apply iptables rules for traffic redirection"),
     later("debug", "Record a debugging archive"),
