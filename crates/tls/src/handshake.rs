@@ -1,7 +1,7 @@
 //! Connections between agents: who speaks TLS, and who is let in.
 
 use crate::{
-    reason::{is_unknown_name, not_a_server, refusal},
+    reason::{no_way_on, not_a_server, refusal},
     settings::server_name,
     state::Tls,
     stream::{Prefixed, Secure},
@@ -193,10 +193,10 @@ impl Tls {
             .map_err(|e| Refused::Tls(format!("{name:?} cannot be a server's name: {e}")))?;
         let peer = stream.peer_addr();
         let session = TlsConnector::from(config).connect(server, stream).await.map_err(|e| {
-            match is_unknown_name(&e) {
+            match no_way_on(&e) {
                 // The gateway says so, not the server; another gateway may know the way.
-                true => Refused::Io(io::Error::new(io::ErrorKind::NotFound, "it knows no way to that name")),
-                false => Refused::from_handshake(e),
+                Some(why) => Refused::Io(io::Error::new(io::ErrorKind::NotFound, why)),
+                None => Refused::from_handshake(e),
             }
         })?;
         if session.get_ref().1.alpn_protocol() != Some(lane.alpn()) {
