@@ -99,10 +99,7 @@ fn an_interface_without_an_address_for_others() {
     assert_eq!(listens(&p), ["0.0.0.0:9100"]);
     assert!(p.warnings[0].contains("listening on all addresses of this host, port 9100"), "{:?}", p.warnings);
     let r = p.registration.unwrap();
-    assert_eq!(
-        (&r["Address"], &r["TaggedAddresses"]["wan"]["Address"]),
-        (&json!(""), &json!("10.1.2.3"))
-    );
+    assert_eq!((&r["Address"], &r["TaggedAddresses"]["wan"]["Address"]), (&json!(""), &json!("10.1.2.3")));
     let e = plan(&["-wan-address", "{{ GetInterfaceIP \"lo\" }}:9100"]).unwrap_err();
     assert!(e.contains("no address that others can reach"), "{e}");
 }
