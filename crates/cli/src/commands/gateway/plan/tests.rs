@@ -120,7 +120,7 @@ fn mistakes_say_what_to_do() {
             "the template gives no address on this host, whose addresses are: lo 127.0.0.1, eth0 10.1.2.3",
         ),
         (&["-wan-address", "{{ GetInterfaceIP }}:1"], "-wan-address: unable to"),
-        (&["-wan-address", ":1"], "must name the host"),
+        (&["-wan-address", ":1"], "name the host that other datacenters connect to"),
         (
             &["-address", "10.9.9.9:1"],
             "The LAN address \"10.9.9.9\" will not be bindable. Either set a bindable address or override the bind addresses with -bind-address",
