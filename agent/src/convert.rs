@@ -59,7 +59,13 @@ pub fn gossip(
         Pool::Lan => Str::new(config.node.datacenter.as_str()),
         Pool::Wan => Str::default(),
     };
-    out.advertise = advertise;
+    out.advertise = match pool {
+        // Addresses of other datacenters may be the same as ours; a server goes by what stands for its name.
+        Pool::Wan if config.connect.mesh_gateway_wan_federation => {
+            SocketAddr::new(federation::names::address_of(&out.name).into(), advertise.port())
+        }
+        _ => advertise,
+    };
     out.tags = match pool {
         Pool::Lan => tags::lan(config, node_id),
         Pool::Wan => tags::wan(config, node_id),

@@ -35,7 +35,7 @@ const SHELLS: &[(&str, &[&str])] = &[
     ("http-api", &["types", "api", "entries", "filter", "local", "rpc", "runtime", "telemetry", "tls"]),
     ("dns-server", &["types", "dns", "rpc", "runtime", "telemetry"]),
     ("checks", &["types", "api", "local", "rpc", "runtime", "telemetry", "tls"]),
-    ("federation", &["types", "rpc", "runtime", "telemetry", "tls"]),
+    ("federation", &["types", "rpc", "runtime", "tls"]),
     ("leader", &["types", "connect-ca", "rpc", "runtime", "telemetry", "api"]),
     ("gateway", &["runtime"]),
     ("cli", &["types", "api", "config", "connect-ca", "gateway", "runtime", "telemetry", "tls"]),

@@ -19,6 +19,7 @@ pub mod ports;
 pub mod server;
 pub mod servers;
 pub mod service;
+pub mod tunnel;
 
 pub use consensus::{Consensus, Leadership};
 pub use datacenters::Datacenters;
@@ -27,3 +28,4 @@ pub use pool::Pool;
 pub use ports::{Query, Submit};
 pub use servers::ServerList;
 pub use service::{ServerSide, Service, ServiceConfig};
+pub use tunnel::{Tunnel, TunnelSink, Tunnels};

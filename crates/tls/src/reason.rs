@@ -6,11 +6,17 @@ use std::io;
 
 /// Why a handshake failed, or why the other side ended the connection, when TLS is the reason; `None` for anything else.
 pub fn refusal(e: &io::Error) -> Option<String> {
+    of_tls(e).map(text)
+}
+
+fn of_tls(e: &io::Error) -> Option<&Error> {
     let inner = e.get_ref()?;
-    if let Some(tls) = inner.downcast_ref::<Error>() {
-        return Some(text(tls));
-    }
-    inner.source()?.downcast_ref::<Error>().map(text)
+    inner.downcast_ref::<Error>().or_else(|| inner.source()?.downcast_ref())
+}
+
+/// Whether whoever was asked does not know the name that was asked for.
+pub(crate) fn is_unknown_name(e: &io::Error) -> bool {
+    matches!(of_tls(e), Some(Error::AlertReceived(AlertDescription::UnrecognisedName)))
 }
 
 fn text(e: &Error) -> String {

@@ -18,6 +18,7 @@ mod leave;
 mod maint;
 mod members;
 mod monitor;
+mod operator_federation;
 mod operator_raft;
 mod reload;
 mod rtt;

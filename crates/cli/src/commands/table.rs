@@ -133,6 +133,7 @@ pub(super) static ALL: &[Entry] = &[
     later("operator autopilot get-config", "Display the autopilot configuration"),
     later("operator autopilot set-config", "Modify the autopilot configuration"),
     later("operator autopilot state", "Display the autopilot state"),
+    C(&operator_federation::FEDERATION),
     group("operator raft", "Tools for Raft", "This command has subcommands for the Raft configuration."),
     C(&operator_raft::LIST_PEERS),
     later("operator raft remove-peer", "Remove a server from the Raft configuration"),

@@ -136,6 +136,7 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/operator/autopilot/configuration" => Get Read(operator::autopilot), Put wait(operator::set_autopilot);
     "/v1/operator/autopilot/health" => Get wait(operator::autopilot_health);
     "/v1/operator/autopilot/state" => Get wait(operator::autopilot_state);
+    "/v1/operator/federation" => Get wait(federation::view);
     "/v1/operator/usage" => Get wait(usage::usage);
 
     "/v1/peering/token" => Post PEERING;
