@@ -1,5 +1,7 @@
 //! What operators see.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use common::{gateway, limits, table};

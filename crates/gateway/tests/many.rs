@@ -1,5 +1,7 @@
 //! A thousand idle tunnels and one whose client never reads: the others do not feel them, and memory stays bounded.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test says what it measured")]
+
 mod common;
 
 use common::{dial, gateway, hello, limits, table, until};

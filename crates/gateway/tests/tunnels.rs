@@ -1,5 +1,7 @@
 //! Tunnels over real sockets.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 mod common;
 
 use common::{backend, dial, gateway, hello, limits, nobody, table, until};

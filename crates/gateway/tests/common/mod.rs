@@ -1,6 +1,7 @@
 //! A gateway on real sockets, and clients that speak enough TLS to be routed.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "a test")]
 
 use gateway::{
     Gateway, Limits,
