@@ -81,4 +81,6 @@ pub(super) enum Record {
         kinds: Vec<(EntryKind, u64, u64)>,
     },
     Entry(Arc<ConfigEntry>),
+    /// Last serial number of the authority.
+    AuthoritySerial(u64),
 }

@@ -1,6 +1,6 @@
 //! The first root of the certificate authority, made when a leader finds none.
 
-use connect_ca::{CaError, KeyPair, RootParams, default_config, first_ca};
+use connect_ca::{CaError, RootParams, default_config, first_ca};
 use rand::{Rng, RngCore};
 use types::{Opaque, Str, command::Command};
 
@@ -30,7 +30,7 @@ pub(crate) fn first_root(
         serial_number: rng.random_range(1..1 << 31),
         now: i64::try_from(unix_ms / 1000).unwrap_or(i64::MAX),
     };
-    let config = default_config(&cluster_id, overrides)?;
-    let ca = first_ca(&KeyPair::generate()?, &params, config)?;
+    let (config, settings) = default_config(&cluster_id, overrides)?;
+    let ca = first_ca(&params, config, &settings)?;
     Ok(Command::CaSet { expect_index: 0, config: ca.config, state: ca.state, roots: ca.roots })
 }

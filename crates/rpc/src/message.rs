@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use types::{
     DatacenterName, RequestError, SecretToken, Str,
+    ca::{CaAnswer, CaRequest},
     command::{Command, CommandResponse},
     query::{Query, QueryOptions, QueryResponse},
 };
@@ -68,6 +69,8 @@ pub enum Request {
     RaftConfiguration { datacenter: Option<Str> },
     /// Promise to take part in a first configuration of exactly these servers (sorted ids) and in no other.
     PromiseBootstrap { servers: Vec<u128> },
+    /// Something that only the leader of `datacenter` does, as its certificate authority.
+    Authority { datacenter: Option<Str>, token: SecretToken, request: CaRequest },
 }
 
 /// Leader and peers of a datacenter.
@@ -124,6 +127,8 @@ pub enum Response {
     RaftConfiguration(RaftConfiguration),
     /// Whether the promise was given.
     Promise(bool),
+    /// What the certificate authority did.
+    Authority(CaAnswer),
 }
 
 /// What travels back for a [`Request`].

@@ -186,6 +186,8 @@ pub enum Command {
         /// Expected modify index.
         cas: Option<u64>,
     },
+    /// Takes the next serial number of the authority; answers `Number`.
+    CaSerial,
 }
 
 /// A command with what the proposer fixed.
@@ -208,4 +210,6 @@ pub enum CommandResponse {
     Refused(Str),
     /// Answers of a batch.
     Batch(Vec<Self>),
+    /// A number that was handed out.
+    Number(u64),
 }
