@@ -6,6 +6,7 @@ use crate::{
     flags::{Flag, Kind},
     text::{json_with_tabs, os_error},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 const PATH: &str = "/v1/connect/ca/configuration";
@@ -37,11 +38,23 @@ pub(super) static SET: Command = Command {
     run: set,
 };
 
+/// The settings, in the order in which they are shown.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Shown {
+    provider: String,
+    config: Map<String, Value>,
+    state: Option<Map<String, Value>>,
+    force_without_cross_signing: bool,
+    create_index: u64,
+    modify_index: u64,
+}
+
 fn get(session: &mut Session<'_, '_>) -> Outcome {
     let what = "Error querying CA configuration";
     let client = session.client()?;
     let answer = client.get(PATH, client.scoped(Query::new())).map_err(Failure::request(what))?;
-    let config: Value = answer.json().map_err(Failure::request(what))?;
+    let config: Shown = answer.json().map_err(Failure::request(what))?;
     let text = json_with_tabs(&config).map_err(|e| Failure::new(format!("{what}: {e}")))?;
     session.io.say(text);
     Ok(())
