@@ -99,7 +99,8 @@ impl Authority {
         config.index = RaftIndex { create: old.map_or(index, |o| o.config.index.create), modify: index };
         let changed = old.is_none_or(|o| o.roots != roots || o.config.cluster_id != config.cluster_id);
         let roots_index = if changed { index } else { self.roots_index() };
-        self.state = Some(Arc::new(AuthorityState { config, provider: provider.clone(), roots, roots_index }));
+        self.state =
+            Some(Arc::new(AuthorityState { config, provider: provider.clone(), roots, roots_index }));
         Some(AuthorityChange { config: true, roots: changed })
     }
 }

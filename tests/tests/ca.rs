@@ -105,7 +105,8 @@ fn a_secondary_signs_below_the_primarys_root() -> Result<()> {
     let certs = |leaf: &Value| leaf["CertPEM"].as_str().map_or(0, |pem| pem.matches("BEGIN").count());
     ensure!((certs(&one), certs(&two)) == (1, 2), "leaf, and leaf with its intermediate");
     ensure!(text(&two, "ServiceURI")?.ends_with(".consul/ns/default/dc/dc2/svc/web"), "{two}");
-    let domain = |leaf: &Value| leaf["ServiceURI"].as_str().and_then(|u| u.split('/').nth(2)).map(str::to_owned);
+    let domain =
+        |leaf: &Value| leaf["ServiceURI"].as_str().and_then(|u| u.split('/').nth(2)).map(str::to_owned);
     ensure!(domain(&one) == domain(&two), "one trust domain");
     ensure!(verify(&dir, &one, &["".into()]).is_err(), "openssl is not content with anything");
 
@@ -119,9 +120,8 @@ fn a_secondary_signs_below_the_primarys_root() -> Result<()> {
     ensure!(set.stdout == b"Configuration updated!\n", "{}", String::from_utf8_lossy(&set.stderr));
     let now = active(cluster.node("server1")?).context("active root")?;
     ensure!(now != before, "the root was rotated");
-    let followed = wait_for("the new root in dc2", || {
-        (active(cluster.node("client1").ok()?)? == now).then_some(())
-    });
+    let followed =
+        wait_for("the new root in dc2", || (active(cluster.node("client1").ok()?)? == now).then_some(()));
     if let Err(error) = followed {
         bail!("{error}\n{}", cluster.logs());
     }
@@ -129,7 +129,10 @@ fn a_secondary_signs_below_the_primarys_root() -> Result<()> {
     ensure!(both.len() == 2 && both[..1] == trusted[..], "old and new");
     for node in ["server1", "client1"] {
         let fresh = leaf(&cluster, node, "web")?;
-        ensure!(fresh["SerialNumber"] != one["SerialNumber"] && fresh["CertPEM"] != two["CertPEM"], "signed anew");
+        ensure!(
+            fresh["SerialNumber"] != one["SerialNumber"] && fresh["CertPEM"] != two["CertPEM"],
+            "signed anew"
+        );
         verify(&dir, &fresh, &both[..1]).context("by who knows only the old root")?;
         verify(&dir, &fresh, &both[1..]).context("by who knows only the new root")?;
     }

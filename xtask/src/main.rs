@@ -32,7 +32,10 @@ const SHELLS: &[(&str, &[&str])] = &[
     ("raft", &["types", "catalog", "runtime", "telemetry"]),
     ("tls", &["types", "connect-ca", "runtime"]),
     ("rpc", &["types", "catalog", "filter", "runtime", "telemetry", "tls"]),
-    ("http-api", &["types", "api", "connect-ca", "entries", "filter", "local", "rpc", "runtime", "telemetry", "tls"]),
+    (
+        "http-api",
+        &["types", "api", "connect-ca", "entries", "filter", "local", "rpc", "runtime", "telemetry", "tls"],
+    ),
     ("dns-server", &["types", "dns", "rpc", "runtime", "telemetry"]),
     ("checks", &["types", "api", "local", "rpc", "runtime", "telemetry", "tls"]),
     ("leader", &["types", "connect-ca", "rpc", "runtime", "telemetry", "api"]),

@@ -205,7 +205,9 @@ impl Authority {
         let id = &csr.id;
         match &id.who {
             Identity::Signing | Identity::Server { .. } => {
-                return Err(refused(format!("SPIFFE ID in CSR must be a service, agent, or mesh gateway: {id}")));
+                return Err(refused(format!(
+                    "SPIFFE ID in CSR must be a service, agent, or mesh gateway: {id}"
+                )));
             }
             Identity::Service { .. } | Identity::Agent { .. } | Identity::MeshGateway { .. } => {}
         }
@@ -289,7 +291,12 @@ impl Authority {
     }
 
     /// Puts a new root in place of the active one.
-    async fn rotate(&self, stored: &mut Stored, settings: &Settings, force: bool) -> Result<(), RequestError> {
+    async fn rotate(
+        &self,
+        stored: &mut Stored,
+        settings: &Settings,
+        force: bool,
+    ) -> Result<(), RequestError> {
         let now = unix_s(&*self.clock);
         let (_, serial_number) = self.serial().await?;
         let params = RootParams {

@@ -84,8 +84,7 @@ mod tests {
     }
 
     fn primary(serial_number: u64) -> (CaRoots, Signer) {
-        let params =
-            RootParams { cluster_id: "c1".into(), name_id: "x".into(), serial_number, now: NOW };
+        let params = RootParams { cluster_id: "c1".into(), name_id: "x".into(), serial_number, now: NOW };
         let (config, settings) = default_config("c1", None).unwrap();
         let ca = first_ca(&params, config, &settings).unwrap();
         let roots = CaRoots {

@@ -102,7 +102,9 @@ impl Leaves {
                 Ok(found) => found,
                 Err(error) => {
                     // A name that never had a leaf is not remembered.
-                    self.entries.lock().retain(|_, e| !Arc::ptr_eq(e, &entry) || e.current.borrow().is_some());
+                    self.entries
+                        .lock()
+                        .retain(|_, e| !Arc::ptr_eq(e, &entry) || e.current.borrow().is_some());
                     return Err(error);
                 }
             },

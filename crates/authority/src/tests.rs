@@ -92,7 +92,7 @@ struct Dc {
     log: Arc<Log>,
     desk: Arc<Authority>,
     /// The primary, or itself.
-    primary: Option<Arc<Dc>>,
+    primary: Option<Arc<Self>>,
     cut_off: AtomicBool,
     signed: AtomicU32,
 }
@@ -100,8 +100,11 @@ struct Dc {
 impl Dc {
     async fn new(name: &str, primary: Option<Arc<Self>>) -> Arc<Self> {
         let hub = Arc::new(ViewHub::default());
-        let log =
-            Arc::new(Log { hub: hub.clone(), store: Mutex::default(), leadership: watch::channel(Leadership::default()).0 });
+        let log = Arc::new(Log {
+            hub: hub.clone(),
+            store: Mutex::default(),
+            leadership: watch::channel(Leadership::default()).0,
+        });
         let config = AuthorityConfig {
             datacenter: name.into(),
             primary: primary.as_ref().map_or(name, |_| "dc1").into(),
@@ -233,10 +236,7 @@ async fn leaves_are_signed_with_serial_and_index() {
     assert_eq!((a.serial_number.as_str(), a.index), ("01", dc.log.store.lock().index() - 1));
     assert_eq!(b.unwrap().serial_number, "02");
     assert_eq!(a.signing_key_id, dc.roots().roots[0].signing_key_id);
-    assert_eq!(
-        words(dc.sign("dc2").await),
-        "SPIFFE ID in CSR from a different datacenter: dc2, we are dc1"
-    );
+    assert_eq!(words(dc.sign("dc2").await), "SPIFFE ID in CSR from a different datacenter: dc2, we are dc1");
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,8 +37,10 @@ pub fn verify_chain<'a>(
     if given.len() + roots.len() > CERTS_MAX {
         return Err(ChainError::Many);
     }
-    let given: Vec<_> = given.iter().filter_map(|d| X509Certificate::from_der(d).ok()).map(|(_, c)| c).collect();
-    let roots: Vec<_> = roots.iter().filter_map(|d| X509Certificate::from_der(d).ok()).map(|(_, c)| c).collect();
+    let given: Vec<_> =
+        given.iter().filter_map(|d| X509Certificate::from_der(d).ok()).map(|(_, c)| c).collect();
+    let roots: Vec<_> =
+        roots.iter().filter_map(|d| X509Certificate::from_der(d).ok()).map(|(_, c)| c).collect();
     let Some((first, others)) = given.split_first() else { return Err(ChainError::Pem) };
     if leads(first, others, &roots, now, DEPTH_MAX) {
         Ok(())

@@ -35,10 +35,7 @@ const CLUSTER_ID: &str = "clusterid";
 ///
 /// # Errors
 /// [`CaError::Config`] when a setting breaks a rule; the text is the public one.
-pub fn default_config(
-    cluster_id: &str,
-    overrides: Option<&Opaque>,
-) -> Result<(CaConfig, Settings), CaError> {
+pub fn default_config(cluster_id: &str, overrides: Option<&Opaque>) -> Result<(CaConfig, Settings), CaError> {
     let mut map = Map::new();
     for (key, value) in [("LeafCertTTL", "72h"), ("IntermediateCertTTL", "8760h"), ("RootCertTTL", "87600h")]
     {
@@ -209,9 +206,8 @@ impl Settings {
             settings.check_times()?;
         }
         match settings.key {
-            KeyKind { rsa: true, bits: 2048 | 4096 } | KeyKind { rsa: false, bits: 224 | 256 | 384 | 521 } => {
-                Ok(settings)
-            }
+            KeyKind { rsa: true, bits: 2048 | 4096 }
+            | KeyKind { rsa: false, bits: 224 | 256 | 384 | 521 } => Ok(settings),
             KeyKind { rsa: true, .. } => Err(refuse("RSA key length must be 2048 or 4096 bits")),
             KeyKind { rsa: false, .. } => {
                 Err(refuse("EC key length must be one of (224, 256, 384, 521) bits"))

@@ -129,7 +129,8 @@ impl Csr {
         }
         let der = CertificateSigningRequestDer::from_pem_slice(text.as_bytes())
             .map_err(|_pem| bad("no PEM-encoded data found"))?;
-        let (rest, csr) = X509CertificationRequest::from_der(&der).map_err(|_der| bad("malformed request"))?;
+        let (rest, csr) =
+            X509CertificationRequest::from_der(&der).map_err(|_der| bad("malformed request"))?;
         if !rest.is_empty() {
             return Err(bad("there are bytes after its end"));
         }

@@ -83,7 +83,8 @@ pub fn needs_new_root(
     active: &CaRoot,
     state: &CaProviderState,
 ) -> Result<bool, CaError> {
-    let same_root = || Ok::<_, CaError>(der(&settings.root_cert)?.as_ref() == der(&active.root_cert)?.as_ref());
+    let same_root =
+        || Ok::<_, CaError>(der(&settings.root_cert)?.as_ref() == der(&active.root_cert)?.as_ref());
     match (settings.private_key.is_empty(), settings.root_cert.is_empty()) {
         (true, true) => {
             Ok(settings.key.name() != active.private_key_type || settings.key.bits != active.private_key_bits)

@@ -76,7 +76,9 @@ impl Signer {
         let der = der(cert_pem)?;
         let facts = CertFacts::read(&der).map_err(|e| CaError::Config(e.to_string()))?;
         if !facts.is_ca {
-            return Err(CaError::Config("cannot use the authority: its certificate may not sign others".into()));
+            return Err(CaError::Config(
+                "cannot use the authority: its certificate may not sign others".into(),
+            ));
         }
         let key_id = key_id_of(&der)?;
         let id = facts.uris.iter().find_map(|uri| SpiffeId::parse(uri).ok());
@@ -168,7 +170,9 @@ impl Signer {
     /// [`CaError`] when the other is no certificate, or this authority has ended.
     pub fn cross_sign(&self, root_pem: &str, serial: u64, now: i64) -> Result<String, CaError> {
         if self.facts.not_after <= now {
-            return Err(CaError::Config("the old root has expired, nothing can be cross-signed with it".into()));
+            return Err(CaError::Config(
+                "the old root has expired, nothing can be cross-signed with it".into(),
+            ));
         }
         let bytes = der(root_pem)?;
         let (_, cert) = X509Certificate::from_der(&bytes).map_err(|_der| not_a_certificate())?;

@@ -30,10 +30,24 @@ pub struct SpiffeId {
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[allow(missing_docs, reason = "fields say what they are")]
 pub enum Identity {
-    Service { partition: String, namespace: String, datacenter: String, service: String },
-    Agent { partition: String, datacenter: String, node: String },
-    Server { datacenter: String },
-    MeshGateway { partition: String, datacenter: String },
+    Service {
+        partition: String,
+        namespace: String,
+        datacenter: String,
+        service: String,
+    },
+    Agent {
+        partition: String,
+        datacenter: String,
+        node: String,
+    },
+    Server {
+        datacenter: String,
+    },
+    MeshGateway {
+        partition: String,
+        datacenter: String,
+    },
     /// The authority itself.
     Signing,
 }

@@ -68,7 +68,8 @@ fn a_leaf_has_the_whole_profile() {
     let id = |want: fn(&ParsedExtension<'_>) -> Option<Vec<u8>>| {
         cert.iter_extensions().find_map(|e| want(e.parsed_extension())).unwrap()
     };
-    let own = id(|e| if let ParsedExtension::SubjectKeyIdentifier(k) = e { Some(k.0.to_vec()) } else { None });
+    let own =
+        id(|e| if let ParsedExtension::SubjectKeyIdentifier(k) = e { Some(k.0.to_vec()) } else { None });
     assert_eq!(own, crate::csr::key_id(cert.public_key().raw));
     let by = id(|e| match e {
         ParsedExtension::AuthorityKeyIdentifier(a) => a.key_identifier.as_ref().map(|k| k.0.to_vec()),
@@ -158,7 +159,8 @@ fn settings_say_whether_the_root_changes() {
     assert_eq!((taken.id, taken_state), (other.roots[0].id.clone(), other.state.clone()));
     let words = |json| needs(json).unwrap_err().to_string();
     assert!(
-        words(serde_json::json!({"RootCert": other.roots[0].root_cert})).contains("must provide a private key")
+        words(serde_json::json!({"RootCert": other.roots[0].root_cert}))
+            .contains("must provide a private key")
     );
     let bad = words(serde_json::json!({"PrivateKey": "SECRET"}));
     assert!(bad.contains("PrivateKey must be") && !bad.contains("SECRET"), "{bad}");

@@ -66,7 +66,10 @@ mod tests {
                 {"Name": "far", "Peer": "p1", "Action": "allow"},
             ]),
         );
-        let all = entry("*", serde_json::json!([{"Name": "web", "Action": "deny"}, {"Name": "*", "Action": "allow"}]));
+        let all = entry(
+            "*",
+            serde_json::json!([{"Name": "web", "Action": "deny"}, {"Name": "*", "Action": "allow"}]),
+        );
         let say = |source| decide([&all, &db], source, "default").unwrap();
         assert_eq!(
             say(Some("web")),

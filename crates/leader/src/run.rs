@@ -279,11 +279,15 @@ impl<R: RngCore> Duties<'_, R> {
         {
             self.write(Command::AutopilotSet { config: self.config.autopilot.clone(), cas: Some(0) }).await?;
         }
-        if self.config.makes_root
-            && matches!(self.read(Read::CaConfig).await?, QueryResult::CaConfig(None))
-        {
+        if self.config.makes_root && matches!(self.read(Read::CaConfig).await?, QueryResult::CaConfig(None)) {
             let (id, overrides) = (self.config.ca_cluster_id.as_ref(), self.config.ca_config.as_ref());
-            match authority::first_root(&self.config.ca_provider, id, overrides, self.clock.unix_ms(), self.rng) {
+            match authority::first_root(
+                &self.config.ca_provider,
+                id,
+                overrides,
+                self.clock.unix_ms(),
+                self.rng,
+            ) {
                 Ok(command) => {
                     self.write(command).await?;
                     tracing::info!("certificate authority initialized");

@@ -74,9 +74,7 @@ impl Door {
 fn is_for_servers(request: &Request) -> bool {
     matches!(
         request,
-        Request::PromiseBootstrap { .. }
-            | Request::ReadPoint
-            | Request::Submit { hops: 1.., .. }
+        Request::PromiseBootstrap { .. } | Request::ReadPoint | Request::Submit { hops: 1.., .. }
     )
 }
 

@@ -62,7 +62,10 @@ impl Tls {
                 return Err(Refused::Tls("Non-TLS connection attempted with VerifyIncoming set".to_owned()));
             }
             let session = Prefixed::new(head, stream);
-            return Ok((Box::new(Secure { session, peer }), Peer { secure: false, not_server: None, no_server: None }));
+            return Ok((
+                Box::new(Secure { session, peer }),
+                Peer { secure: false, not_server: None, no_server: None },
+            ));
         }
         let Some(config) = material.rpc_server.clone() else {
             return Err(Refused::Tls(
@@ -74,16 +77,18 @@ impl Tls {
             .accept(Prefixed::new(head, stream))
             .await
             .map_err(Refused::from_handshake)?;
-        let (not_server, no_server) = if settings.internal_rpc.verify_incoming && settings.verify_server_hostname {
-            let shown = session.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-            let facts = shown.and_then(|cert| CertFacts::read(cert).ok());
-            let carries = facts.as_ref().is_some_and(|f| f.carries(&settings.server_name));
-            let elsewhere = facts.as_ref().is_some_and(|f| f.dns_names.iter().any(|n| settings.is_server_name(n)));
-            let why = (!carries).then(|| not_a_server(facts.as_ref(), &settings.server_name));
-            (why.clone(), why.filter(|_| !elsewhere))
-        } else {
-            (None, None)
-        };
+        let (not_server, no_server) =
+            if settings.internal_rpc.verify_incoming && settings.verify_server_hostname {
+                let shown = session.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let facts = shown.and_then(|cert| CertFacts::read(cert).ok());
+                let carries = facts.as_ref().is_some_and(|f| f.carries(&settings.server_name));
+                let elsewhere =
+                    facts.as_ref().is_some_and(|f| f.dns_names.iter().any(|n| settings.is_server_name(n)));
+                let why = (!carries).then(|| not_a_server(facts.as_ref(), &settings.server_name));
+                (why.clone(), why.filter(|_| !elsewhere))
+            } else {
+                (None, None)
+            };
         Ok((Box::new(Secure { session, peer }), Peer { secure: true, not_server, no_server }))
     }
 

@@ -52,6 +52,14 @@ pub struct CaConfig {
     pub index: RaftIndex,
 }
 
+impl CaConfig {
+    /// What the provider shows of its state, which for the built-in one is what its settings ask it to show (`test_state`).
+    pub fn state(&self) -> Option<serde_json::Value> {
+        let config = self.config.as_ref()?.to_json();
+        config.get("test_state").filter(|s| s.is_object()).cloned()
+    }
+}
+
 /// Roots and trust domain: answer of `/v1/connect/ca/roots`.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CaRoots {

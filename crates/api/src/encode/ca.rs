@@ -56,7 +56,8 @@ pub fn ca_config(out: &mut Vec<u8>, config: &CaConfig) {
     o.str(key!("Provider"), &config.provider);
     let text = config.config.as_ref().map_or("{}", |c| c.as_json_text());
     o.value(key!("Config")).extend_from_slice(text.as_bytes());
-    o.value(key!("State")).extend_from_slice(b"null");
+    let state = config.state().map_or_else(|| "null".to_owned(), |s| s.to_string());
+    o.value(key!("State")).extend_from_slice(state.as_bytes());
     o.bool(key!("ForceWithoutCrossSigning"), false);
     o.index(config.index);
     o.close();

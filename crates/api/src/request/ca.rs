@@ -1,19 +1,19 @@
 //! Bodies of the certificate authority's endpoints.
 
-use crate::decode::{DecodeError, Json, fields, first_value, ignore, opaque};
+use crate::decode::{DecodeError, fields, first_value, ignore, opaque};
 use types::{Opaque, Str, ca::CaUpdate};
 
-/// New settings of the authority, and whether the body also brings a `State` that says something.
+/// New settings of the authority, and the `State` that the body brings, unless that is empty.
 ///
 /// # Errors
 /// What is wrong with the body.
-pub fn ca_configuration(body: &[u8]) -> Result<(CaUpdate, bool), DecodeError> {
+pub fn ca_configuration(body: &[u8]) -> Result<(CaUpdate, Option<Opaque>), DecodeError> {
     let mut update = CaUpdate {
         provider: Str::default(),
         config: Opaque::from_json(&serde_json::Value::Object(serde_json::Map::new())),
         force_without_cross_signing: false,
     };
-    let mut state = false;
+    let mut state = None;
     fields(&first_value(body)?, "structs.CAConfiguration", |k, v| match k {
         "provider" => v.set_str(&mut update.provider),
         "config" => {
@@ -23,7 +23,7 @@ pub fn ca_configuration(body: &[u8]) -> Result<(CaUpdate, bool), DecodeError> {
             Ok(true)
         }
         "state" => {
-            state = !matches!(v, Json::Null) && opaque(v)?.is_some_and(|s| s.as_json_text() != "{}");
+            state = opaque(v)?.filter(|s| s.as_json_text() != "{}");
             Ok(true)
         }
         "forcewithoutcrosssigning" | "force_without_cross_signing" => {
@@ -69,11 +69,11 @@ mod tests {
     fn settings_are_read() {
         let body = br#"{"Provider":"consul","Config":{"PrivateKey":"SECRET"},"State":null,"ForceWithoutCrossSigning":true,"ModifyIndex":5}"#;
         let (update, state) = ca_configuration(body).unwrap();
-        assert!(update.force_without_cross_signing && !state);
+        assert!(update.force_without_cross_signing && state.is_none());
         assert!(update.config.as_json_text().contains("SECRET"));
         assert!(!format!("{update:?}").contains("SECRET"));
-        assert!(ca_configuration(br#"{"State":{"a":"b"}}"#).unwrap().1);
-        assert!(!ca_configuration(br#"{"State":{}}"#).unwrap().1);
+        assert!(ca_configuration(br#"{"State":{"a":"b"}}"#).unwrap().1.is_some());
+        assert!(ca_configuration(br#"{"State":{}}"#).unwrap().1.is_none());
         let unknown = ca_configuration(br#"{"Bogus":1}"#).unwrap_err().to_string();
         assert_eq!(unknown, r#"json: unknown field "Bogus""#);
         assert!(ca_configuration(br#"{"Config":[]}"#).is_err());

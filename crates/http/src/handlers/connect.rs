@@ -18,7 +18,7 @@ use std::sync::Arc;
 use types::{
     RequestError, Str,
     entry::{ConfigEntry, EntryKind},
-    query::{Query, QueryResult},
+    query::{Query, QueryOptions, QueryResult},
 };
 
 const READ_ONLY: &str = "Provider State is read-only. It must be omitted or identical to the current value";
@@ -64,11 +64,22 @@ pub(crate) fn configure<'a>(ctx: &'a Ctx<'a>, body: Bytes) -> BoxFuture<'a, Resu
     Box::pin(async move {
         enabled(ctx)?;
         let (update, state) = ca_configuration(&body).map_err(|e| HttpError::decode(&e))?;
-        // The built-in provider has none.
-        if state {
-            return Err(HttpError::bad_request(READ_ONLY));
+        let datacenter = ctx.datacenter();
+        if let Some(state) = state {
+            let options = QueryOptions {
+                datacenter: datacenter.clone().map(Into::into),
+                token: ctx.token(),
+                ..QueryOptions::default()
+            };
+            let now = match ctx.server.query.query(Query::CaConfig, options).await?.result {
+                QueryResult::CaConfig(config) => config.and_then(|c| c.state()),
+                _ => None,
+            };
+            if now != Some(state.to_json()) {
+                return Err(HttpError::bad_request(READ_ONLY));
+            }
         }
-        ctx.agent().configure_ca(ctx.datacenter().as_deref(), update, ctx.token()).await?;
+        ctx.agent().configure_ca(datacenter.as_deref(), update, ctx.token()).await?;
         Ok(Reply::empty())
     })
 }
@@ -99,7 +110,7 @@ async fn intentions(ctx: &Ctx<'_>, name: &str) -> Result<Option<Arc<ConfigEntry>
         kind: EntryKind::ServiceIntentions,
         name: Str::new(name),
     };
-    let options = types::query::QueryOptions { token: ctx.token(), ..Default::default() };
+    let options = QueryOptions { token: ctx.token(), ..QueryOptions::default() };
     match ctx.server.query.query(query, options).await?.result {
         QueryResult::ConfigEntry(entry) => Ok(entry),
         _ => Err(RequestError::Malformed("configuration entry expected".into()).into()),
@@ -113,9 +124,8 @@ pub(crate) fn authorize<'a>(ctx: &'a Ctx<'a>, body: Bytes) -> BoxFuture<'a, Resu
         if request.target.is_empty() {
             return Err(HttpError::bad_request("Target service must be specified"));
         }
-        let id = SpiffeId::parse(&request.client_cert_uri).map_err(|_why| {
-            HttpError::bad_request("ClientCertURI not a valid Connect identifier")
-        })?;
+        let id = SpiffeId::parse(&request.client_cert_uri)
+            .map_err(|_why| HttpError::bad_request("ClientCertURI not a valid Connect identifier"))?;
         let Identity::Service { namespace, service, .. } = &id.who else {
             return Err(HttpError::bad_request("ClientCertURI not a valid Service identifier"));
         };
