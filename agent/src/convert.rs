@@ -60,7 +60,13 @@ pub fn gossip(
         Pool::Lan => Str::new(config.node.datacenter.as_str()),
         Pool::Wan => Str::default(),
     };
-    out.advertise = advertise;
+    out.advertise = match pool {
+        // Addresses of other datacenters may be the same as ours; a server goes by what stands for its name.
+        Pool::Wan if config.connect.mesh_gateway_wan_federation => {
+            SocketAddr::new(federation::names::address_of(&out.name).into(), advertise.port())
+        }
+        _ => advertise,
+    };
     out.tags = match pool {
         Pool::Lan => tags::lan(config, node_id),
         Pool::Wan => tags::wan(config, node_id),
@@ -130,6 +136,7 @@ pub fn raft(config: &RuntimeConfig, id: ServerId, data: Option<&DataDir>) -> Raf
 pub fn service(config: &RuntimeConfig) -> ServiceConfig {
     ServiceConfig {
         datacenter: config.node.datacenter.clone(),
+        primary: config.node.primary_datacenter.clone(),
         hold: config.rpc.hold_timeout,
         default_wait: config.http.default_query_time,
         max_wait: config.http.max_query_time,
@@ -191,8 +198,10 @@ pub fn leader(config: &RuntimeConfig) -> LeaderConfig {
         .and_then(|(_, v)| v.as_str())
         .map(Str::new);
     out.ca_config = ca_config(config);
-    // They were looked at when the configuration was built.
-    out.config_entries = config.config_entries.iter().filter_map(|e| entries::read(e).ok()).collect();
+    // They were looked at when the configuration was built. A secondary datacenter has those of its primary.
+    if config.node.datacenter == config.node.primary_datacenter {
+        out.config_entries = config.config_entries.iter().filter_map(|e| entries::read(e).ok()).collect();
+    }
     out
 }
 
@@ -209,6 +218,15 @@ pub fn authority(config: &RuntimeConfig) -> AuthorityConfig {
         primary: config.node.primary_datacenter.clone(),
         enabled: config.connect.enabled,
         ca_config: ca_config(config),
+        token: config.acl.tokens.replication.clone(),
+    }
+}
+
+/// What the leader does for the other datacenters.
+pub fn federation(config: &RuntimeConfig) -> federation::Settings {
+    federation::Settings {
+        datacenter: config.node.datacenter.clone(),
+        primary: config.node.primary_datacenter.clone(),
         token: config.acl.tokens.replication.clone(),
     }
 }

@@ -16,5 +16,6 @@ pub mod run;
 mod start;
 mod stats;
 mod tags;
+mod view;
 
 pub use start::{Agent, RaftStorage, Reloader, StartError, World};

@@ -3,8 +3,10 @@
 use crate::{
     bootstrap,
     consensus::{Addresses, RaftConsensus},
+    tags,
 };
 use config::RuntimeConfig;
+use federation::names::Routes;
 use gossip_driver::{GossipHandle, MemberEvent};
 use raft::ServerId;
 use rpc::{Datacenters, Pool, ServerList};
@@ -13,7 +15,7 @@ use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use telemetry::Metrics;
 use tokio::sync::{mpsc, watch};
 use types::{
-    DatacenterName,
+    DatacenterName, Str,
     member::{Member, MemberStatus, ServerInfo},
 };
 
@@ -71,15 +73,26 @@ pub fn follow_wan(
     lan: &GossipHandle,
     config: &RuntimeConfig,
     datacenters: Arc<Datacenters>,
+    routes: Option<Arc<Routes>>,
     tasks: &Tasks,
 ) {
     let (wan, lan, own, shutdown) =
         (wan.clone(), lan.clone(), config.node.datacenter.clone(), tasks.shutdown().clone());
+    let primary = config.node.primary_datacenter.clone();
     tasks.spawn_critical("WAN membership", async move {
         let (mut far, mut near) = (wan.member_changes(), lan.member_changes());
+        let mut complained = BTreeMap::new();
         loop {
             far.mark_unchanged();
             near.mark_unchanged();
+            if let Some(routes) = &routes {
+                let (here, everywhere) = (lan.members(), wan.members());
+                let near = wan_addresses(&here, &own);
+                // Those of an earlier run are how a datacenter that was down as a whole finds the others again.
+                let far = wan.former().iter().chain(everywhere.iter().map(|m| &m.name));
+                routes.set(&own, near, far.map(Str::as_str), &[primary.0.clone()]);
+            }
+            complain_of_primaries(&wan.members(), &primary, &mut complained);
             let mut known: BTreeMap<DatacenterName, Vec<SocketAddr>> = BTreeMap::new();
             for server in wan.members().iter().filter_map(Member::server) {
                 if matches!(server.status, MemberStatus::Left | MemberStatus::None) {
@@ -91,7 +104,7 @@ pub fn follow_wan(
                 }
             }
             datacenters.set(&known);
-            let absent = absent_from_wan(&lan.members(), &wan.members(), &own);
+            let absent = absent_from_wan(&lan.members(), &wan.members(), &own, routes.is_some());
             if !absent.is_empty()
                 && let Err(error) = wan.join(&absent).await
             {
@@ -107,14 +120,48 @@ pub fn follow_wan(
     });
 }
 
-/// WAN addresses of the living servers of `own` that the WAN pool does not have.
-fn absent_from_wan(lan: &[Member], wan: &[Member], own: &str) -> Vec<String> {
+/// WAN addresses of the servers of `own`, by node name.
+fn wan_addresses(lan: &[Member], own: &str) -> impl Iterator<Item = (Str, SocketAddr)> {
+    let servers = lan.iter().filter(move |m| m.tag("role") == "consul" && m.tag("dc") == own);
+    servers.filter_map(|m| {
+        Some((m.name.clone(), SocketAddr::new(m.addr.ip(), m.tag("wan_join_port").parse().ok()?)))
+    })
+}
+
+/// Living servers of `own` that the WAN pool does not have, as what to join.
+fn absent_from_wan(lan: &[Member], wan: &[Member], own: &str, by_name: bool) -> Vec<String> {
     let there = |name: &str| wan.iter().any(|m| m.name == *name && m.status == MemberStatus::Alive);
-    let servers = lan.iter().filter(|m| m.status == MemberStatus::Alive && m.tag("role") == "consul");
-    servers
-        .filter(|m| m.tag("dc") == own && !there(&format!("{}.{own}", m.name)))
-        .filter_map(|m| Some(SocketAddr::new(m.addr.ip(), m.tag("wan_join_port").parse().ok()?).to_string()))
+    let alive = |name: &str| lan.iter().any(|m| m.name == *name && m.status == MemberStatus::Alive);
+    wan_addresses(lan, own)
+        .filter(|(node, _)| alive(node) && !there(&format!("{node}.{own}")))
+        .map(
+            |(node, addr)| {
+                if by_name { by_its_name(&format!("{node}.{own}"), addr.port()) } else { addr.to_string() }
+            },
+        )
         .collect()
+}
+
+/// What to join to reach the WAN member `name`, by the address that stands for it.
+fn by_its_name(name: &str, port: u16) -> String {
+    format!("{name}/{}", SocketAddr::new(federation::names::address_of(name).into(), port))
+}
+
+/// What to join to reach any server of `datacenter` through mesh gateways. The port does not matter.
+pub fn any_server(datacenter: &str) -> String {
+    by_its_name(&format!("{}.{datacenter}", federation::names::ANY), 8302)
+}
+
+/// Says once of each datacenter that it has another primary than this one: what both share would not be shared.
+fn complain_of_primaries(wan: &[Member], own: &str, said: &mut BTreeMap<Str, Str>) {
+    for member in wan.iter().filter(|m| m.status == MemberStatus::Alive) {
+        let (datacenter, theirs) = (Str::new(member.tag("dc")), Str::new(member.tag(tags::PRIMARY)));
+        if theirs.is_empty() || theirs.as_str() == own || said.get(&datacenter) == Some(&theirs) {
+            continue;
+        }
+        tracing::error!(%datacenter, "datacenter {datacenter} has primary_datacenter = {theirs:?}, this one {own:?}: they share no configuration; set the same one everywhere");
+        said.insert(datacenter, theirs);
+    }
 }
 
 /// Turns gossip's events into hints for the leader's duties, and logs them.

@@ -206,6 +206,15 @@ impl Agent {
         m.gauge("raft.peers", &[]).set(status.membership.voters().count() as f64);
         m.gauge("server.isLeader", &[]).set(f64::from(u8::from(status.is_leader())));
         m.gauge("rpc.queries_blocking", &[]).set(server.hub.watchers() as f64);
+        for (kind, replication) in server.replication.all() {
+            let gauge = |what: &str| m.gauge(&format!("leader.replication.{}.{what}", kind.as_str()), &[]);
+            gauge("status").set(f64::from(u8::from(replication.is_healthy())));
+            gauge("index").set(replication.index as f64);
+            // Seconds since the primary datacenter last said what is new, or that nothing is.
+            if let Some(at) = replication.succeeded {
+                gauge("lag").set(at.elapsed().as_secs_f64());
+            }
+        }
     }
 
     /// How long ago each follower answered this leader.

@@ -5,13 +5,14 @@ use crate::{
     consensus::{Addresses, HubObserver, PoolTransport, RaftConsensus},
     convert,
     data_dir::{DataDir, DataDirError, host_node_id, node_id},
-    members, metering,
+    members, metering, view,
 };
 use arc_swap::ArcSwap;
 use authority::{Authority, Leaves, LeavesDeps, Upkeep};
 use checks::{FileDefinitions, LocalState};
 use config::{RuntimeConfig, settings::ListenAddr};
 use dns_server::DnsServer;
+use federation::{Dialer, Inbound, WanNet};
 use gossip_driver::{GossipHandle, Pool as GossipPool, RetryJoin};
 use http_api::{HttpListener, HttpServer, port::AgentTokenKind};
 use leader::Leader;
@@ -106,6 +107,10 @@ pub(crate) struct ServerParts {
     pub(crate) consensus: Arc<RaftConsensus>,
     pub(crate) hub: Arc<ViewHub>,
     pub(crate) wan: Option<GossipHandle>,
+    /// How replication from the primary datacenter goes.
+    pub(crate) replication: federation::Status,
+    /// Ways through mesh gateways.
+    pub(crate) dialer: Option<Arc<Dialer>>,
 }
 
 /// A running agent.
@@ -122,6 +127,7 @@ pub struct Agent {
     pub(crate) lan: GossipHandle,
     pub(crate) server: Option<ServerParts>,
     pub(crate) service: Arc<Service>,
+    pub(crate) datacenters: Arc<Datacenters>,
     pub(crate) local: LocalState,
     /// Leaf certificates of services.
     pub(crate) leaves: Arc<Leaves>,
@@ -183,7 +189,11 @@ impl Agent {
         let addresses = Arc::<Addresses>::default();
         let list = Arc::new(ServerList::new(seed));
         let source: Option<IpAddr> = Some(config.net.bind).filter(|ip| !ip.is_unspecified());
-        let pool = Pool::new(world.net.clone(), tls.clone(), source, tasks.clone());
+        let tunnels = federate(&config, &world, &tls, source)?;
+        let mut pool = Pool::new(world.net.clone(), tls.clone(), source, tasks.clone());
+        if let Some((dialer, _)) = &tunnels {
+            pool = pool.with_tunnels(dialer.clone());
+        }
         let hub = Arc::new(ViewHub::default());
         let consensus = match config.server {
             true => {
@@ -228,7 +238,11 @@ impl Agent {
         );
         if let Some(listener) = rpc_listener {
             let limit = config.rpc.handshake_timeout;
-            rpc::server::serve(listener, tls.clone(), limit, service.clone(), &tasks);
+            let sink = tunnels.as_ref().map(|(_, inbound)| inbound.clone() as Arc<dyn rpc::TunnelSink>);
+            rpc::server::serve(listener, tls.clone(), limit, service.clone(), sink, &tasks);
+            if let Some((dialer, _)) = &tunnels {
+                federation::follow::follow(dialer.clone(), service.clone(), &tasks);
+            }
         }
 
         let keyring = convert::keyring(&config).map_err(StartError::Setting)?;
@@ -256,15 +270,16 @@ impl Agent {
                     keyring,
                     data.as_ref(),
                 );
-                let (wan, mut events) = GossipHandle::start(
-                    wan_config,
-                    world.net.clone(),
-                    world.clock.clone(),
-                    seed,
-                    tasks.clone(),
-                )
-                .await
-                .map_err(|source| StartError::Gossip { pool: "WAN", source })?;
+                let wan_net = match &tunnels {
+                    Some((dialer, inbound)) => {
+                        WanNet::new(world.net.clone(), dialer.clone(), inbound.clone(), tasks.clone())
+                    }
+                    None => world.net.clone(),
+                };
+                let (wan, mut events) =
+                    GossipHandle::start(wan_config, wan_net, world.clock.clone(), seed, tasks.clone())
+                        .await
+                        .map_err(|source| StartError::Gossip { pool: "WAN", source })?;
                 let shutdown = tasks.shutdown().clone();
                 tasks.spawn("WAN member events", async move {
                     loop {
@@ -276,7 +291,8 @@ impl Agent {
                         tracing::info!(pool = "WAN", event = event.as_str(), member = %event.member().name, "member changed");
                     }
                 });
-                members::follow_wan(&wan, &lan, &config, datacenters, &tasks);
+                let routes = tunnels.as_ref().map(|(dialer, _)| dialer.routes.clone());
+                members::follow_wan(&wan, &lan, &config, datacenters.clone(), routes, &tasks);
                 tasks.spawn("datacenters", service.clone().probe_datacenters(tasks.shutdown().clone()));
                 Some(wan)
             }
@@ -305,6 +321,23 @@ impl Agent {
                 let leadership = consensus.terms(&tasks);
                 Upkeep::start(authority, service.clone(), service.clone(), leadership, &tasks);
             }
+        }
+
+        let replication = federation::Status::default();
+        if let Some(consensus) = consensus.as_ref().filter(|_| config.connect.enabled) {
+            federation::start(
+                convert::federation(&config),
+                federation::Deps {
+                    submit: service.clone(),
+                    query: service.clone(),
+                    datacenters: datacenters.clone(),
+                    leadership: consensus.terms(&tasks),
+                    clock: world.clock.clone(),
+                    seed,
+                    tasks: tasks.clone(),
+                    status: replication.clone(),
+                },
+            );
         }
 
         let counted = lan.clone();
@@ -365,8 +398,15 @@ impl Agent {
             api_times: metering::ApiTimes::new(&metrics),
             metrics,
             lan,
-            server: consensus.map(|consensus| ServerParts { consensus, hub, wan }),
+            server: consensus.map(|consensus| ServerParts {
+                consensus,
+                hub,
+                wan,
+                replication,
+                dialer: tunnels.map(|(dialer, _)| dialer),
+            }),
             service: service.clone(),
+            datacenters,
             local,
             leaves,
             tokens: parking_lot::Mutex::default(),
@@ -387,6 +427,7 @@ impl Agent {
         }
         // Set once, here.
         let _ = agent.http.set(http);
+        view::tell(&agent);
         metering::start(&agent);
         certificates::start(&agent);
         agent.form_or_join(&config, pool, server_id).await;
@@ -428,6 +469,15 @@ impl Agent {
         let join = &config.join;
         if !join.lan.is_empty() {
             self.keep_joining(self.lan.clone(), plan(&join.lan, join.interval_lan, join.max_lan));
+        }
+        let node = &config.node;
+        if let Some(server) = self.server.as_ref().filter(|s| s.dialer.is_some())
+            && node.datacenter != node.primary_datacenter
+            && let Some(wan) = server.wan.clone()
+        {
+            // Any server there will do; its name stands for whatever address it has.
+            let any = members::any_server(&node.primary_datacenter);
+            self.keep_joining(wan, plan(&[Str::from(any)], join.interval_wan, join.max_wan));
         }
         if !join.wan.is_empty() {
             match self.server.as_ref().and_then(|s| s.wan.clone()) {
@@ -483,6 +533,41 @@ impl Agent {
             let _ = std::fs::remove_file(socket);
         }
     }
+}
+
+/// What connects servers of other datacenters through mesh gateways, where that is configured.
+fn federate(
+    config: &RuntimeConfig,
+    world: &World,
+    tls: &Arc<tls::Tls>,
+    source: Option<IpAddr>,
+) -> Result<Option<(Arc<Dialer>, Arc<Inbound>)>, StartError> {
+    if !config.server || !config.connect.mesh_gateway_wan_federation {
+        return Ok(None);
+    }
+    let setting = |why: String| {
+        StartError::Setting(format!("'connect.enable_mesh_gateway_wan_federation = true': {why}"))
+    };
+    tls.can_tunnel().map_err(|why| setting(why.to_owned()))?;
+    if let Some(part) =
+        [config.node.name.as_str(), &config.node.datacenter].into_iter().find(|n| n.contains('.'))
+    {
+        return Err(setting(format!(
+            "gateways go by names, and {part:?} has a dot in it; rename the node or the datacenter"
+        )));
+    }
+    let configured = config.join.primary_gateways.iter().map(|text| federation::Endpoint::parse(text));
+    let configured: Vec<_> = configured
+        .collect::<Result<_, _>>()
+        .map_err(|why| StartError::Setting(format!("primary_gateways: {why}")))?;
+    let node = &config.node;
+    if configured.is_empty() && node.datacenter != node.primary_datacenter {
+        tracing::warn!(primary = %node.primary_datacenter, "this secondary datacenter has no primary_gateways: it cannot find its primary until it knows a gateway there");
+    }
+    let gateways = federation::Gateways::new(&node.datacenter, &node.primary_datacenter, configured);
+    let settings = federation::DialerConfig { domain: config.dns.domain.clone(), source };
+    let dialer = Dialer::new(settings, world.net.clone(), tls.clone(), gateways, world.seed);
+    Ok(Some((dialer, Inbound::new())))
 }
 
 fn own_node_id(config: &RuntimeConfig, data: Option<&DataDir>) -> Result<Str, StartError> {

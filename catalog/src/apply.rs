@@ -93,6 +93,36 @@ impl Store {
                 let key = EntryKey::new(*kind, name);
                 self.entries.get_mut(&scope).delete(index, tenancy, key, *cas, changes)
             }
+            Command::FederationStateSet { state } => {
+                self.federation.set(index, state, changes);
+                CommandResponse::Ok
+            }
+            Command::FederationStateDelete { datacenter } => {
+                self.federation.delete(index, &datacenter.folded(), changes);
+                CommandResponse::Ok
+            }
+            Command::ReplicateConfigEntries { set, delete } => {
+                for entry in set {
+                    let scope = Scope { tenancy: entry.tenancy.clone(), peer: Default::default() };
+                    self.entries.get_mut(&scope).put(index, entry, changes);
+                }
+                for (tenancy, key) in delete {
+                    let scope = Scope { tenancy: tenancy.clone(), peer: Default::default() };
+                    if self.entries.get(&scope).is_some() {
+                        self.entries.get_mut(&scope).remove(index, tenancy, key, changes);
+                    }
+                }
+                CommandResponse::Ok
+            }
+            Command::ReplicateFederationStates { set, delete } => {
+                for state in set {
+                    self.federation.set(index, state, changes);
+                }
+                for datacenter in delete {
+                    self.federation.delete(index, &datacenter.folded(), changes);
+                }
+                CommandResponse::Ok
+            }
             Command::Batch(_) => CommandResponse::Refused("a batch cannot hold another batch".into()),
         }
     }

@@ -121,17 +121,44 @@ impl EntryTable {
         if let Err(text) = graph::check(self, &after, &key) {
             return CommandResponse::Refused(Str::from(text));
         }
-        let kind = after.kinds.entry(key.kind).or_default();
+        after.moved(index, tenancy, key, changes);
+        *self = after;
+        CommandResponse::Bool(true)
+    }
+
+    /// Stores an entry that another datacenter checked.
+    pub fn put(&mut self, index: u64, entry: &ConfigEntry, changes: &mut ChangeSet) {
+        let key = entry.key();
+        let old = self.rows.get(&key);
+        if old.is_some_and(|o| o.says_the_same(entry)) {
+            return;
+        }
+        let mut entry = entry.clone();
+        entry.index = RaftIndex { create: old.map_or(index, |o| o.index.create), modify: index };
+        let tenancy = entry.tenancy.clone();
+        self.rows.insert(key.clone(), Arc::new(entry));
+        self.moved(index, &tenancy, key, changes);
+    }
+
+    /// Removes an entry that another datacenter removed.
+    pub fn remove(&mut self, index: u64, tenancy: &Tenancy, key: &EntryKey, changes: &mut ChangeSet) {
+        if self.rows.remove(key).is_some() {
+            self.moved(index, tenancy, key.clone(), changes);
+        }
+    }
+
+    /// Notes that the entry of `key` was stored or removed.
+    fn moved(&mut self, index: u64, tenancy: &Tenancy, key: EntryKey, changes: &mut ChangeSet) {
+        let kind = self.kinds.entry(key.kind).or_default();
         kind.changed = index;
-        if !after.rows.contains_key(&key) {
+        if !self.rows.contains_key(&key) {
             kind.extinct = index;
         }
-        after.index = index;
-        *self = after;
+        self.index = index;
         changes.touch(Topic::ConfigKind(tenancy.clone(), key.kind));
         changes.touch(Topic::ConfigEntry(tenancy.clone(), key));
         changes.touch(Topic::ConfigEntries(tenancy.clone()));
-        CommandResponse::Bool(true)
+        changes.touch(Topic::AllConfigEntries);
     }
 
     /// Puts a row where it is found; nothing else moves.

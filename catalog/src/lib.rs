@@ -1,5 +1,5 @@
 //! The replicated state machine: nodes, services, checks, keys, configuration entries, the
-//! authority's roots and autopilot's settings.
+//! authority's roots, autopilot's settings and the gateways of other datacenters.
 //!
 //! [`Store`] is one version of the state: a handful of persistent maps, cloned in constant time, so that readers keep a
 //! version while [`Store::apply`] builds the next one. Applying is a pure function of the log: this crate has no clock, no
@@ -21,6 +21,7 @@ mod authority;
 mod catalog;
 mod changes;
 mod entries;
+mod federation;
 mod kv;
 mod query;
 mod scope;

@@ -3,7 +3,7 @@
 mod nodes;
 mod services;
 
-use crate::{entries::gateway_services, scope::Scope, store::Store};
+use crate::{entries::gateway_services, scope::Scope, store::Store, topic::Topic};
 use std::{net::IpAddr, sync::Arc};
 use types::{
     Str,
@@ -92,6 +92,23 @@ pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (Que
         Query::GatewayServices { tenancy, gateway } => {
             let (rows, index) = gateway_services(store, tenancy, gateway);
             (QueryResult::GatewayServices(rows), index)
+        }
+        Query::KindHealth { tenancy, kind } => {
+            let scope = Scope { tenancy: tenancy.clone(), peer: Default::default() };
+            services::of_kind(store, &scope, kind, node_meta)
+        }
+        Query::AllConfigEntries => {
+            let entries = store.entries.iter().flat_map(|(_, t)| t.list(None)).cloned().collect();
+            (QueryResult::ConfigEntries(entries), store.topic_index(&Topic::AllConfigEntries))
+        }
+        Query::FederationStates => {
+            let rows = store.federation.rows().cloned().collect();
+            (QueryResult::FederationStates(rows), store.federation.index)
+        }
+        Query::FederationState { datacenter } => {
+            let found = store.federation.get(&datacenter.folded()).cloned();
+            let index = found.as_ref().map_or(store.federation.extinct, |f| f.index.modify);
+            (QueryResult::FederationState(found), index)
         }
         Query::CaRoots => (QueryResult::CaRoots(store.authority.roots()), store.authority.roots_index()),
         Query::CaConfig => {

@@ -4,6 +4,7 @@ use crate::{
     authority::{Authority, Autopilot},
     catalog::Catalog,
     entries::EntryTable,
+    federation::FederationTable,
     kv::KvTable,
     scope::Scoped,
     topic::Topic,
@@ -22,6 +23,7 @@ pub struct Store {
     pub(crate) entries: Scoped<EntryTable>,
     pub(crate) authority: Authority,
     pub(crate) autopilot: Autopilot,
+    pub(crate) federation: FederationTable,
 }
 
 impl Store {
@@ -59,6 +61,8 @@ impl Store {
             Topic::CaRoots => self.authority.roots_index(),
             Topic::CaConfig => self.authority.config_index(),
             Topic::Autopilot => self.autopilot.index.modify,
+            Topic::FederationStates => self.federation.index,
+            Topic::AllConfigEntries => self.entries.iter().map(|(_, t)| t.index()).max().unwrap_or(0),
         }
     }
 

@@ -74,6 +74,10 @@ pub enum Topic {
     CaConfig,
     /// Autopilot's settings.
     Autopilot,
+    /// Mesh gateways of the datacenters.
+    FederationStates,
+    /// Configuration entries of all partitions and namespaces.
+    AllConfigEntries,
 }
 
 /// Shortest prefix of a node id that finds a node.
@@ -83,6 +87,11 @@ pub(crate) const NODE_ID_PREFIX_MIN: usize = 2;
 pub(crate) fn may_be_node_id(name: &str) -> bool {
     (NODE_ID_PREFIX_MIN..=36).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
+}
+
+/// What rows with instances of more than one name depend on.
+pub(crate) fn any_instance(scope: Scope) -> [Topic; 3] {
+    [Topic::Checks(scope.of_nodes()), Topic::Checks(scope.clone()), Topic::ServiceRows(scope)]
 }
 
 /// What the answer of `query` depends on, whatever node metadata or filter expression is applied to it: the answer can only
@@ -97,12 +106,11 @@ pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
             match lookup {
                 ServiceLookup::Plain => smallvec![Topic::Service(scope, service.folded())],
                 ServiceLookup::Connect => smallvec![Topic::Connect(scope, service.folded())],
-                ServiceLookup::Ingress => smallvec![
-                    Topic::ConfigKind(tenancy.clone(), EntryKind::IngressGateway),
-                    Topic::ServiceRows(scope.clone()),
-                    Topic::Checks(scope.of_nodes()),
-                    Topic::Checks(scope),
-                ],
+                ServiceLookup::Ingress => {
+                    let mut topics = SmallVec::from_vec(any_instance(scope).to_vec());
+                    topics.push(Topic::ConfigKind(tenancy.clone(), EntryKind::IngressGateway));
+                    topics
+                }
             }
         }
         Query::ServiceChecks { tenancy, peer, service } => {
@@ -155,6 +163,12 @@ pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
             Topic::ConfigKind(tenancy.clone(), EntryKind::ServiceDefaults),
             Topic::ServiceRows(Scope { tenancy: tenancy.clone(), peer: Default::default() }),
         ],
+        Query::KindHealth { tenancy, .. } => {
+            let scope = Scope { tenancy: tenancy.clone(), peer: Default::default() };
+            SmallVec::from_vec(any_instance(scope).to_vec())
+        }
+        Query::AllConfigEntries => smallvec![Topic::AllConfigEntries],
+        Query::FederationStates | Query::FederationState { .. } => smallvec![Topic::FederationStates],
         Query::CaRoots => smallvec![Topic::CaRoots],
         Query::CaConfig => smallvec![Topic::CaConfig, Topic::CaRoots],
         Query::Autopilot => smallvec![Topic::Autopilot],

@@ -38,9 +38,11 @@ const SHELLS: &[(&str, &[&str])] = &[
     ),
     ("dns-server", &["types", "dns", "rpc", "runtime", "telemetry"]),
     ("checks", &["types", "api", "local", "rpc", "runtime", "telemetry", "tls"]),
+    ("federation", &["types", "rpc", "runtime", "tls"]),
     ("leader", &["types", "connect-ca", "rpc", "runtime", "telemetry", "api"]),
     ("authority", &["types", "catalog", "connect-ca", "rpc", "runtime"]),
-    ("cli", &["types", "api", "config", "connect-ca", "runtime", "tls"]),
+    ("gateway", &["runtime"]),
+    ("cli", &["types", "api", "config", "connect-ca", "gateway", "runtime", "telemetry", "tls"]),
 ];
 
 /// Libraries that only these crates may name.

@@ -61,8 +61,11 @@ impl MembershipPort for Agent {
     }
 
     fn members(&self, wan: bool) -> Option<Vec<Member>> {
-        let pool = if wan { self.server.as_ref()?.wan.as_ref()? } else { &self.lan };
-        Some(pool.members().as_ref().clone())
+        if !wan {
+            return Some(self.lan.members().as_ref().clone());
+        }
+        let pool = self.server.as_ref()?.wan.as_ref()?;
+        Some(pool.members().iter().cloned().map(federation::names::shown).collect())
     }
 
     fn join(&self, address: &str, wan: bool) -> PortFuture<'_, ()> {
@@ -71,6 +74,10 @@ impl MembershipPort for Agent {
             let pool = match (wan, &self.server) {
                 (false, _) => &self.lan,
                 (true, None) => return Err(failed("Must be a server to join WAN cluster")),
+                (true, Some(server)) if server.dialer.is_some() => {
+                    let why = "WAN join is disabled when wan federation via mesh gateways is enabled";
+                    return Err(failed(why));
+                }
                 (true, Some(server)) => {
                     server.wan.as_ref().ok_or_else(|| failed("WAN gossip is disabled"))?
                 }

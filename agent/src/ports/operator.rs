@@ -70,6 +70,15 @@ impl Agent {
 }
 
 impl OperatorPort for Agent {
+    fn federation(
+        &self,
+        datacenter: Option<&str>,
+        here: bool,
+    ) -> PortFuture<'_, rpc::message::FederationView> {
+        let datacenter = datacenter.map(Str::new);
+        Box::pin(async move { Ok(self.service.federation(datacenter.as_deref(), here).await?) })
+    }
+
     fn raft_leader(&self, datacenter: Option<&str>) -> PortFuture<'_, Str> {
         let dc = datacenter.map(Str::new);
         Box::pin(async move {

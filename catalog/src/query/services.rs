@@ -6,7 +6,7 @@ use crate::{
     entries::exposing_gateways,
     scope::Scope,
     store::Store,
-    topic::Topic,
+    topic::{Topic, any_instance},
     vip,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -64,13 +64,8 @@ pub(super) fn health(store: &Store, asked: &Asked<'_>, passing_only: bool) -> (Q
 /// Instances of the ingress gateways that expose the service.
 fn ingress(store: &Store, asked: &Asked<'_>, passing_only: bool) -> (QueryResult, u64) {
     let table = store.catalog.services.get(asked.scope);
-    let topics = [
-        Topic::ConfigKind(asked.scope.tenancy.clone(), EntryKind::IngressGateway),
-        Topic::ServiceRows(asked.scope.clone()),
-        Topic::Checks(asked.scope.of_nodes()),
-        Topic::Checks(asked.scope.clone()),
-    ];
-    let index = topics.iter().map(|t| store.topic_index(t)).max().unwrap_or(0);
+    let kind = Topic::ConfigKind(asked.scope.tenancy.clone(), EntryKind::IngressGateway);
+    let index = instances_index(store, asked.scope).max(store.topic_index(&kind));
     let mut rows = Vec::new();
     for gateway in exposing_gateways(store, asked.scope, asked.service) {
         if let Some(group) = table.and_then(|t| t.groups.get(&gateway)) {
@@ -79,6 +74,31 @@ fn ingress(store: &Store, asked: &Asked<'_>, passing_only: bool) -> (QueryResult
     }
     rows.retain(|r| r.service.kind == ServiceKind::IngressGateway);
     (QueryResult::ServiceHealth(rows), index)
+}
+
+/// Last change of any instance, its node or its checks.
+fn instances_index(store: &Store, scope: &Scope) -> u64 {
+    any_instance(scope.clone()).iter().map(|t| store.topic_index(t)).max().unwrap_or(0)
+}
+
+/// Instances of a kind, whatever their names.
+pub(super) fn of_kind(
+    store: &Store,
+    scope: &Scope,
+    kind: &ServiceKind,
+    node_meta: &[(Str, Str)],
+) -> (QueryResult, u64) {
+    let groups = store.catalog.services.get(scope).into_iter().flat_map(|t| t.groups.values());
+    let rows = groups
+        .flat_map(|g| g.instances.values())
+        .filter(|i| i.service.kind == *kind && has_meta(&i.node, node_meta))
+        .map(|i| CheckServiceNode {
+            node: i.node.clone(),
+            service: i.service.clone(),
+            checks: i.checks.clone(),
+        })
+        .collect();
+    (QueryResult::ServiceHealth(rows), instances_index(store, scope))
 }
 
 fn health_rows(group: &Group, asked: &Asked<'_>, passing_only: bool) -> Vec<CheckServiceNode> {

@@ -141,6 +141,10 @@ impl Builder {
                 store.entries.get_mut(&kv_scope(tenancy)).set_indexes(index, kinds);
             }
             Record::Entry(entry) => store.entries.get_mut(&kv_scope(entry.tenancy.clone())).restore(entry),
+            Record::FederationTable { index, extinct } => {
+                (store.federation.index, store.federation.extinct) = (index, extinct);
+            }
+            Record::FederationState(row) => store.federation.restore(row),
             Record::End { records } => {
                 if records != self.records {
                     return Err(SnapshotError::Damaged("records are missing"));

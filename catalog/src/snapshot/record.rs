@@ -9,7 +9,7 @@ use std::sync::Arc;
 use types::{
     Str, Tenancy,
     entry::{ConfigEntry, EntryKind},
-    record::{HealthCheck, KvEntry, Node, NodeService},
+    record::{FederationState, HealthCheck, KvEntry, Node, NodeService},
 };
 
 /// One piece of the state.
@@ -81,6 +81,11 @@ pub(super) enum Record {
         kinds: Vec<(EntryKind, u64, u64)>,
     },
     Entry(Arc<ConfigEntry>),
+    FederationTable {
+        index: u64,
+        extinct: u64,
+    },
+    FederationState(Arc<FederationState>),
     /// Last serial number of the authority.
     AuthoritySerial(u64),
 }

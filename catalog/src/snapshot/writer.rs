@@ -180,6 +180,14 @@ impl Writer {
             self.put(out, &Record::AuthoritySerial(store.authority.serial()));
         }
         self.put(out, &Record::Autopilot(store.autopilot.clone()));
+        let federation = &store.federation;
+        if federation.index > 0 {
+            let (index, extinct) = (federation.index, federation.extinct);
+            self.put(out, &Record::FederationTable { index, extinct });
+            for row in federation.rows() {
+                self.put(out, &Record::FederationState(row.clone()));
+            }
+        }
     }
 
     /// Writes rows after a key until the chunk is full; the last key written, or `None` when there are no more.

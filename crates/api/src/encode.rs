@@ -7,6 +7,7 @@ mod agent;
 mod ca;
 mod check;
 mod definition;
+mod federation;
 mod gateway;
 mod kv;
 mod member;
@@ -22,6 +23,7 @@ pub use agent::{agent_check, agent_checks, agent_service, agent_services, client
 pub use ca::{authorization, ca_config, ca_pem, ca_roots, service_leaf};
 pub use check::{check, checks};
 pub use definition::service_definition;
+pub use federation::{federation_gateways, federation_state, federation_states};
 pub use gateway::gateway_services;
 pub use kv::{kv_entries, kv_entry};
 pub use member::{member, members};

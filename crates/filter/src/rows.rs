@@ -56,7 +56,9 @@ pub fn apply_to(result: &mut QueryResult, expression: &str) -> Result<(), Filter
         | QueryResult::NodeState(_)
         | QueryResult::VirtualIp(_)
         | QueryResult::ConfigEntry(_)
-        | QueryResult::GatewayServices(_) => {}
+        | QueryResult::GatewayServices(_)
+        | QueryResult::FederationStates(_)
+        | QueryResult::FederationState(_) => {}
     }
     Ok(())
 }

@@ -275,6 +275,12 @@ pub enum PeerSelector {
 
 /// Raft, autopilot and keyring. `datacenter` is `None` for the agent's own.
 pub trait OperatorPort: Send + Sync + 'static {
+    /// How the leader of a datacenter sees the others; with `here` this server.
+    fn federation(
+        &self,
+        datacenter: Option<&str>,
+        here: bool,
+    ) -> PortFuture<'_, rpc::message::FederationView>;
     /// `ip:port` of the leader, `""` when there is none.
     fn raft_leader(&self, datacenter: Option<&str>) -> PortFuture<'_, Str>;
     /// `ip:port` of each server of the Raft configuration.

@@ -29,6 +29,8 @@ pub(crate) enum Shape {
     EmptyList,
     /// 404 without a body, with the index of the question.
     Missing,
+    /// Federation states as a map from datacenter to gateways.
+    Gateways,
 }
 
 /// One read.
@@ -183,6 +185,10 @@ impl Read {
                 api::entry::encode_list(&mut out, list.iter().map(Arc::as_ref));
             }
             (_, QueryResult::GatewayServices(rows)) => e::gateway_services(&mut out, rows),
+            (Shape::Gateways, QueryResult::FederationStates(list)) => e::federation_gateways(&mut out, list),
+            (_, QueryResult::FederationStates(list)) => e::federation_states(&mut out, list),
+            (_, QueryResult::FederationState(None)) => return MISSING,
+            (_, QueryResult::FederationState(Some(state))) => e::federation_state(&mut out, state),
             (_, other) => {
                 // The servers answered a question that was not asked.
                 tracing::error!(query = ?self.query, answer = ?std::mem::discriminant(other), "answer does not fit the query");

@@ -1,6 +1,9 @@
 //! One multiplexed connection, seen by its opener.
 
-use crate::message::{Answer, Frame, Kind, PREFACE, Request, put_frame, take_frame};
+use crate::{
+    message::{Answer, Frame, Kind, PREFACE, Request, put_frame, take_frame},
+    tunnel::{Tunnel, taken},
+};
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use runtime::{Net, Shutdown, Stream, Tasks};
@@ -17,6 +20,7 @@ use tls::{Refused, Tls};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::{mpsc, oneshot},
+    time::Instant,
 };
 use types::{RequestError, Str, codec};
 
@@ -36,6 +40,11 @@ pub(crate) struct Conn {
     pending: Pending,
     next_id: AtomicU64,
     closed: Arc<AtomicBool>,
+    /// When something was heard last, milliseconds after `opened`.
+    heard: Arc<AtomicU64>,
+    opened: Instant,
+    /// When to open another one instead.
+    until: Option<Instant>,
     stop: Shutdown,
 }
 
@@ -56,19 +65,26 @@ impl Drop for Waiting<'_> {
 }
 
 impl Conn {
-    /// Connects; `on_close` runs once when the connection ends, whoever ended it.
-    pub(crate) async fn open(
+    /// Connects to a server of `datacenter`.
+    pub(crate) async fn connect(
         net: &dyn Net,
         tls: &Tls,
         local: Option<IpAddr>,
         to: SocketAddr,
         datacenter: Option<&str>,
+    ) -> Result<Tunnel, Refused> {
+        let stream = net.connect(local, to, CONNECT_LIMIT).await?;
+        let secured = tokio::time::timeout(CONNECT_LIMIT, secure(stream, tls, datacenter)).await;
+        Ok(Tunnel { stream: secured.map_err(std::io::Error::from)??, until: None })
+    }
+
+    /// Speaks over a connection; `on_close` runs once when it ends, whoever ended it.
+    pub(crate) async fn start(
+        tunnel: Tunnel,
         tasks: &Tasks,
         on_close: impl FnOnce() + Send + 'static,
     ) -> Result<Arc<Self>, Refused> {
-        let stream = net.connect(local, to, CONNECT_LIMIT).await?;
-        let secured = tokio::time::timeout(CONNECT_LIMIT, secure(stream, tls, datacenter)).await;
-        let mut stream = secured.map_err(std::io::Error::from)??;
+        let Tunnel { mut stream, until } = tunnel;
         stream.write_all(&PREFACE).await?;
         stream.flush().await?;
         let (outbox, inbox) = mpsc::channel(WRITE_QUEUE);
@@ -78,14 +94,21 @@ impl Conn {
             pending: Arc::default(),
             next_id: AtomicU64::new(1),
             closed: Arc::default(),
+            heard: Arc::default(),
+            opened: Instant::now(),
+            until,
             stop: stop.clone(),
         });
         let (pending, closed) = (conn.pending.clone(), conn.closed.clone());
+        let (heard, opened) = (conn.heard.clone(), conn.opened);
         tasks.spawn("rpc connection", async move {
             let (read, write) = tokio::io::split(stream);
             tokio::select! {
                 () = stop.wait() => {}
-                _ = read_answers(read, &pending) => {}
+                _ = read_answers(read, &pending, || {
+                    let ms = u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+                    heard.store(ms, Ordering::Relaxed);
+                }) => {}
                 _ = write_frames(write, inbox) => {}
             }
             closed.store(true, Ordering::Release);
@@ -98,6 +121,16 @@ impl Conn {
 
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether new requests may use it.
+    pub(crate) fn is_fresh(&self) -> bool {
+        !self.is_closed() && self.until.is_none_or(|until| Instant::now() < until)
+    }
+
+    /// Whether nothing was heard since `since`.
+    pub(crate) fn is_silent_since(&self, since: Instant) -> bool {
+        self.opened + Duration::from_millis(self.heard.load(Ordering::Relaxed)) < since
     }
 
     pub(crate) fn close(&self) {
@@ -149,13 +182,7 @@ async fn secure(
 ) -> Result<Box<dyn Stream>, Refused> {
     let (mut stream, secure) = tls.connect_rpc(stream, datacenter).await?;
     if secure {
-        let mut preface = [0; PREFACE.len()];
-        if let Err(e) = stream.read_exact(&mut preface).await {
-            return Err(tls::refusal(&e).map_or(Refused::Io(e), Refused::Tls));
-        }
-        if preface != PREFACE {
-            return Err(std::io::Error::other("not a server of this protocol").into());
-        }
+        taken(&mut stream).await?;
     }
     Ok(stream)
 }
@@ -163,6 +190,7 @@ async fn secure(
 async fn read_answers(
     mut read: tokio::io::ReadHalf<Box<dyn Stream>>,
     pending: &Pending,
+    heard: impl Fn(),
 ) -> std::io::Result<()> {
     let mut buf = BytesMut::with_capacity(32 << 10);
     loop {
@@ -177,6 +205,7 @@ async fn read_answers(
         if read.read_buf(&mut buf).await? == 0 {
             return Ok(());
         }
+        heard();
     }
 }
 

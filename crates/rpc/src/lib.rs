@@ -20,6 +20,7 @@ pub mod ports;
 pub mod server;
 pub mod servers;
 pub mod service;
+pub mod tunnel;
 
 pub use consensus::{Consensus, Leadership};
 pub use datacenters::Datacenters;
@@ -28,3 +29,4 @@ pub use pool::Pool;
 pub use ports::{Authority, Query, Submit};
 pub use servers::ServerList;
 pub use service::{ServerSide, Service, ServiceConfig};
+pub use tunnel::{Tunnel, TunnelSink, Tunnels};

@@ -6,6 +6,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 use types::{
     DatacenterName, RequestError, SecretToken, Str,
     ca::{CaAnswer, CaRequest},
@@ -67,6 +68,8 @@ pub enum Request {
     TransferLeader { to: Option<u128> },
     /// Raft configuration of `datacenter` with details.
     RaftConfiguration { datacenter: Option<Str> },
+    /// How the leader of `datacenter` sees the other datacenters.
+    Federation { datacenter: Option<Str> },
     /// Promise to take part in a first configuration of exactly these servers (sorted ids) and in no other.
     PromiseBootstrap { servers: Vec<u128> },
     /// Something that only the leader of `datacenter` does, as its certificate authority.
@@ -108,6 +111,76 @@ pub struct RaftConfiguration {
     pub index: u64,
 }
 
+/// How one server sees the other datacenters.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FederationView {
+    /// Its own datacenter.
+    pub datacenter: Str,
+    /// The one whose configuration all share.
+    pub primary: Str,
+    /// The server.
+    pub node: Str,
+    /// Servers of other datacenters are reached through mesh gateways.
+    pub through_gateways: bool,
+    /// The others.
+    pub datacenters: Vec<DatacenterView>,
+    /// What is replicated from the primary; empty there, and on servers that do not lead.
+    pub replication: Vec<ReplicationView>,
+}
+
+/// Another datacenter.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DatacenterView {
+    /// Its name.
+    pub name: Str,
+    /// Members of the WAN pool.
+    pub servers: u32,
+    /// Those that answer probes of gossip.
+    pub alive: u32,
+    /// Requests for it are sent; otherwise they are refused until a probe is answered.
+    pub reachable: bool,
+    /// Average round trip.
+    pub round_trip: Option<Duration>,
+    /// Since it answered last.
+    pub answered_ago: Option<Duration>,
+    /// Why it did not, the last time.
+    pub last_error: Str,
+    /// Ways to it, the preferred ones first.
+    pub gateways: Vec<GatewayView>,
+}
+
+/// A mesh gateway on the way to a datacenter.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct GatewayView {
+    /// Host and port.
+    pub address: Str,
+    /// `local`, `remote`, `configured` or `primary`.
+    pub tier: Str,
+    /// Servers whose tunnels it carries now.
+    pub carries: u32,
+    /// Failures since it worked last.
+    pub failures: u32,
+    /// Since it worked last.
+    pub worked_ago: Option<Duration>,
+    /// Why it failed last.
+    pub last_error: Str,
+}
+
+/// One kind of what is replicated.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ReplicationView {
+    /// What.
+    pub kind: Str,
+    /// The last attempt worked.
+    pub healthy: bool,
+    /// Index of the primary up to which this datacenter is like it.
+    pub index: u64,
+    /// Since the primary last said what is new, or that nothing is.
+    pub lag: Option<Duration>,
+    /// Why the last failure was.
+    pub last_error: Str,
+}
+
 /// An answer.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Response {
@@ -127,6 +200,8 @@ pub enum Response {
     RaftConfiguration(RaftConfiguration),
     /// Whether the promise was given.
     Promise(bool),
+    /// The other datacenters.
+    Federation(FederationView),
     /// What the certificate authority did.
     Authority(CaAnswer),
 }

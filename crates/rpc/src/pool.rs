@@ -3,6 +3,7 @@
 use crate::{
     conn::Conn,
     message::{Answer, Request},
+    tunnel::Tunnels,
 };
 use bytes::Bytes;
 use runtime::{Net, Tasks};
@@ -12,7 +13,7 @@ use std::{
     sync::Arc,
 };
 use tls::{Refusals, Refused, Tls};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 use types::{RequestError, Str};
 
 /// How many servers one agent keeps connections to.
@@ -40,6 +41,7 @@ pub struct Pool {
     refusals: Arc<Refusals<SocketAddr>>,
     slots: Arc<parking_lot::Mutex<HashMap<(SocketAddr, Lane), Slot>>>,
     on_disconnect: Arc<parking_lot::RwLock<Option<OnDisconnect>>>,
+    tunnels: Option<Arc<dyn Tunnels>>,
 }
 
 impl Pool {
@@ -53,7 +55,13 @@ impl Pool {
             refusals: Arc::default(),
             slots: Arc::default(),
             on_disconnect: Arc::default(),
+            tunnels: None,
         }
+    }
+
+    /// The same pool with ways to servers that cannot be connected to.
+    pub fn with_tunnels(self, tunnels: Arc<dyn Tunnels>) -> Self {
+        Self { tunnels: Some(tunnels), ..self }
     }
 
     /// Sets who is told when a raft connection ends.
@@ -79,7 +87,7 @@ impl Pool {
             slots.entry((to, lane)).or_default().clone()
         };
         let mut slot = slot.lock().await;
-        if let Some(c) = slot.as_ref().filter(|c| !c.is_closed()) {
+        if let Some(c) = slot.as_ref().filter(|c| c.is_fresh()) {
             return Ok(c.clone());
         }
         let told = self.on_disconnect.clone();
@@ -90,19 +98,25 @@ impl Pool {
                 f(to);
             }
         };
-        let (net, tls) = (&*self.net, &self.tls);
-        let conn =
-            Conn::open(net, tls, self.local, to, datacenter, &self.tasks, on_close).await.map_err(|e| {
-                if let Refused::Tls(why) = &e
-                    && self.refusals.is_news(to, why)
-                {
-                    tracing::warn!("no rpc connection to {to}: {why}");
-                }
-                RequestError::Transport {
-                    text: Str::from(format!("failed to connect to {to}: {e}")),
-                    sent: false,
-                }
-            })?;
+        let tunnel = match self.tunnels.as_ref().filter(|t| t.leads_to(to)) {
+            Some(tunnels) => tunnels.open(to).await,
+            None => Conn::connect(&*self.net, &self.tls, self.local, to, datacenter).await,
+        };
+        let started = match tunnel {
+            Ok(tunnel) => Conn::start(tunnel, &self.tasks, on_close).await,
+            Err(e) => Err(e),
+        };
+        let conn = started.map_err(|e| {
+            if let Refused::Tls(why) = &e
+                && self.refusals.is_news(to, why)
+            {
+                tracing::warn!("no rpc connection to {to}: {why}");
+            }
+            RequestError::Transport {
+                text: Str::from(format!("failed to connect to {to}: {e}")),
+                sent: false,
+            }
+        })?;
         self.refusals.forget(&to);
         *slot = Some(conn.clone());
         Ok(conn)
@@ -122,6 +136,21 @@ impl Pool {
     /// [`RequestError::Transport`].
     pub async fn call_raft(&self, to: SocketAddr, request: Bytes) -> Result<Bytes, RequestError> {
         self.conn(to, None, Lane::Raft).await?.call_raft(request).await
+    }
+
+    /// Closes the connection for requests to `to` if nothing was heard on it since `since`: what carries it is gone without a word.
+    pub fn stalled(&self, to: SocketAddr, since: Instant) {
+        let slot = self.slots.lock().get(&(to, Lane::Requests)).cloned();
+        if let Some(slot) = slot
+            && let Ok(mut slot) = slot.try_lock()
+            && slot.take_if(|conn| conn.is_silent_since(since)).is_some_and(|conn| {
+                conn.close();
+                true
+            })
+            && let Some(tunnels) = self.tunnels.as_ref().filter(|t| t.leads_to(to))
+        {
+            tunnels.stalled(to);
+        }
     }
 
     /// Closes the connections to a server that is gone.

@@ -3,6 +3,7 @@
 use crate::{
     conn::write_frames,
     message::{Answer, Frame, Kind, PREFACE, Request, take_frame},
+    tunnel::TunnelSink,
 };
 use bytes::{Bytes, BytesMut};
 use runtime::{BoxFuture, Listener, Stream, Tasks};
@@ -12,7 +13,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tls::{Peer, Refusals, Refused, Tls};
+use tls::{Lane, Peer, Refusals, Refused, Tls};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::{Semaphore, mpsc},
@@ -40,6 +41,8 @@ struct Door {
     tls: Arc<Tls>,
     /// How long a fresh connection may take to say what it is, with its handshake.
     limit: Duration,
+    /// Who takes gossip that comes through mesh gateways.
+    sink: Option<Arc<dyn TunnelSink>>,
     refusals: Refusals<IpAddr>,
 }
 
@@ -57,10 +60,17 @@ impl Door {
         let mut preface = [0; PREFACE.len()];
         stream.read_exact(&mut preface).await?;
         let (mut stream, peer) = self.tls.accept_rpc(stream, preface.to_vec()).await?;
+        if peer.lane != Lane::Requests && self.sink.is_none() {
+            let why = "it brings gossip of another datacenter through a mesh gateway, but connect.enable_mesh_gateway_wan_federation is not set here";
+            return Err(Refused::Tls(why.to_owned()));
+        }
         if peer.secure {
             // The other side learns by this that its certificate was taken: its own part of the handshake ends earlier.
             stream.write_all(&PREFACE).await?;
             stream.flush().await?;
+        }
+        if peer.lane != Lane::Requests {
+            return Ok((stream, peer));
         }
         stream.read_exact(&mut preface).await?;
         if preface != PREFACE {
@@ -89,10 +99,11 @@ pub fn serve(
     tls: Arc<Tls>,
     limit: Duration,
     handler: Arc<dyn Handler>,
+    sink: Option<Arc<dyn TunnelSink>>,
     tasks: &Tasks,
 ) {
     let shutdown = tasks.shutdown().clone();
-    let door = Arc::new(Door { tls, limit, refusals: Refusals::default() });
+    let door = Arc::new(Door { tls, limit, sink, refusals: Refusals::default() });
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     tasks.spawn_critical("rpc listener", async move {
         let mut connections = JoinSet::new();
@@ -140,6 +151,12 @@ async fn serve_connection(
         }
         Err(Refused::Io(e)) => return Err(e),
     };
+    if peer.lane != Lane::Requests {
+        if let Some(sink) = &door.sink {
+            sink.serve(peer.lane, stream, from).await;
+        }
+        return Ok(());
+    }
     if peer.not_server.is_none() {
         door.refusals.forget(&from.ip());
     }

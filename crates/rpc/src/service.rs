@@ -7,7 +7,7 @@ use crate::{
     consensus::Consensus,
     datacenters::Datacenters,
     hub::ViewHub,
-    message::{Answer, RaftConfiguration, Request, Response, StatusAnswer},
+    message::{Answer, FederationView, RaftConfiguration, Request, Response, StatusAnswer},
     pool::Pool,
     ports,
     servers::ServerList,
@@ -34,6 +34,8 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 pub struct ServiceConfig {
     /// Own datacenter.
     pub datacenter: DatacenterName,
+    /// The datacenter that applies what all of them share.
+    pub primary: DatacenterName,
     /// How long a request waits for a leader (`performance.rpc_hold_timeout`).
     pub hold: Duration,
     /// Wait of a blocking query that names none.
@@ -60,7 +62,10 @@ pub struct Service {
     datacenters: Arc<Datacenters>,
     pool: Pool,
     jitter: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
+    view: std::sync::OnceLock<TellFederation>,
 }
+
+type TellFederation = Box<dyn Fn() -> Option<FederationView> + Send + Sync>;
 
 impl Service {
     /// Builds it; `server` is `None` on client agents.
@@ -79,6 +84,7 @@ impl Service {
             datacenters,
             pool,
             jitter: parking_lot::Mutex::new(seed.fork("query jitter")),
+            view: std::sync::OnceLock::new(),
         })
     }
 
@@ -140,6 +146,35 @@ impl Service {
             Response::RaftConfiguration(c) => Ok(c),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// How the leader of a datacenter sees the others, or with `here` this server.
+    ///
+    /// # Errors
+    /// When there is no leader.
+    pub async fn federation(
+        &self,
+        datacenter: Option<&str>,
+        here: bool,
+    ) -> Result<FederationView, RequestError> {
+        if here && self.is_own(datacenter) && self.server.is_some() {
+            return self.own_view();
+        }
+        let request = Request::Federation { datacenter: datacenter.map(Str::new) };
+        match self.leader_request(datacenter, request).await? {
+            Response::Federation(view) => Ok(view),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Sets who can tell how this server sees the other datacenters; the first one stays.
+    pub fn tell_federation(&self, view: impl Fn() -> Option<FederationView> + Send + Sync + 'static) {
+        // Called once, when the agent is complete.
+        let _first = self.view.set(Box::new(view));
+    }
+
+    fn own_view(&self) -> Result<FederationView, RequestError> {
+        self.view.get().and_then(|view| view()).ok_or(RequestError::ShuttingDown)
     }
 
     /// Asks the leader of a datacenter to take a server out of the Raft configuration.
@@ -218,11 +253,15 @@ impl Service {
         request: &Request,
         deadline: Instant,
     ) -> Answer {
+        let begun = Instant::now();
         match tokio::time::timeout_at(deadline, self.pool.call(to, datacenter, request)).await {
             Ok(answer) => answer,
-            Err(_elapsed) => Err(RequestError::Transport {
-                text: Str::from(format!("no answer from {to} in time")),
-                sent: true,
+            Err(_elapsed) => Err({
+                self.pool.stalled(to, begun);
+                RequestError::Transport {
+                    text: Str::from(format!("no answer from {to} in time")),
+                    sent: true,
+                }
             }),
         }
     }
@@ -282,6 +321,8 @@ impl Service {
             let request = Request::Submit { datacenter, token, command, hops };
             return submit_answer(self.ask_any_server(&request, deadline).await?);
         };
+        // What all datacenters share is written in the primary one, whichever was asked.
+        let datacenter = if command.is_global() { Some(self.config.primary.0.clone()) } else { datacenter };
         if let Some(remote) = self.place(datacenter.as_deref())? {
             let request = Request::Submit { datacenter, token, command, hops };
             return submit_answer(self.ask_remote(&remote, &request).await?);
@@ -421,6 +462,14 @@ impl Service {
             {
                 Ok(Response::RaftConfiguration(server.consensus.configuration()))
             }
+            Request::Federation { datacenter }
+                if self.is_own(datacenter.as_deref()) && server.consensus.leadership().is_leader =>
+            {
+                self.own_view().map(Response::Federation)
+            }
+            Request::Federation { datacenter } => {
+                Box::pin(self.federation(datacenter.as_deref(), false)).await.map(Response::Federation)
+            }
             Request::PromiseBootstrap { servers } => {
                 Ok(Response::Promise(server.consensus.promise_bootstrap(&servers)))
             }
@@ -475,6 +524,7 @@ fn unexpected(response: &Response) -> RequestError {
         Response::Ok => "ok",
         Response::RaftConfiguration(_) => "raft configuration",
         Response::Promise(_) => "promise",
+        Response::Federation(_) => "federation",
         Response::Authority(_) => "authority",
     };
     RequestError::Malformed(Str::from(format!("unexpected answer of kind {what}")))

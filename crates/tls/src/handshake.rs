@@ -32,11 +32,44 @@ impl Refused {
     }
 }
 
+/// What a connection between servers of two datacenters carries when it goes through mesh gateways. Gateways see the name of the
+/// server alone; what is inside is told by the application protocol of the handshake (RFC 7301). The names are our own: a
+/// program that speaks another protocol of this kind is refused in the handshake.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Lane {
+    /// Requests, as on any connection to the server port.
+    Requests,
+    /// Gossip packets, each behind its length.
+    Packets,
+    /// One exchange of gossip.
+    Exchange,
+}
+
+impl Lane {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Requests, Self::Packets, Self::Exchange];
+
+    /// Name of the protocol.
+    pub fn alpn(self) -> &'static [u8] {
+        match self {
+            Self::Requests => b"praetor/requests",
+            Self::Packets => b"praetor/wan-gossip/packets",
+            Self::Exchange => b"praetor/wan-gossip/exchange",
+        }
+    }
+
+    fn of(alpn: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|lane| lane.alpn() == alpn)
+    }
+}
+
 /// Who is on the other side of an accepted connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Peer {
     /// The session is encrypted.
     pub secure: bool,
+    /// What it carries; [`Lane::Requests`] also for those that do not come through gateways.
+    pub lane: Lane,
     /// Why it may not act as a server; `None` when it may.
     pub not_server: Option<String>,
     /// Why it may not act as a server of any datacenter; `None` when it may.
@@ -64,7 +97,7 @@ impl Tls {
             let session = Prefixed::new(head, stream);
             return Ok((
                 Box::new(Secure { session, peer }),
-                Peer { secure: false, not_server: None, no_server: None },
+                Peer { secure: false, lane: Lane::Requests, not_server: None, no_server: None },
             ));
         }
         let Some(config) = material.rpc_server.clone() else {
@@ -77,19 +110,33 @@ impl Tls {
             .accept(Prefixed::new(head, stream))
             .await
             .map_err(Refused::from_handshake)?;
+        let chosen = session.get_ref().1.alpn_protocol().and_then(Lane::of);
+        if chosen.is_some() {
+            let shown = session.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+            let facts = shown.and_then(|cert| CertFacts::read(cert).ok());
+            // The authority has signed it, or the handshake had failed; here it is only asked whether it is a server's.
+            if !facts.as_ref().is_some_and(|f| is_of_a_server(f, &settings.domain)) {
+                let wanted = server_name("<datacenter>", &settings.domain);
+                let why = match facts {
+                    Some(_) => not_a_server(facts.as_ref(), &wanted),
+                    None => "it came through a mesh gateway and shows no certificate; both sides need tls.internal_rpc with verify_incoming = true".to_owned(),
+                };
+                return Err(Refused::Tls(why));
+            }
+        }
         let (not_server, no_server) =
             if settings.internal_rpc.verify_incoming && settings.verify_server_hostname {
                 let shown = session.get_ref().1.peer_certificates().and_then(|chain| chain.first());
                 let facts = shown.and_then(|cert| CertFacts::read(cert).ok());
                 let carries = facts.as_ref().is_some_and(|f| f.carries(&settings.server_name));
-                let elsewhere =
-                    facts.as_ref().is_some_and(|f| f.dns_names.iter().any(|n| settings.is_server_name(n)));
+                let elsewhere = facts.as_ref().is_some_and(|f| is_of_a_server(f, &settings.domain));
                 let why = (!carries).then(|| not_a_server(facts.as_ref(), &settings.server_name));
                 (why.clone(), why.filter(|_| !elsewhere))
             } else {
                 (None, None)
             };
-        Ok((Box::new(Secure { session, peer }), Peer { secure: true, not_server, no_server }))
+        let lane = chosen.unwrap_or(Lane::Requests);
+        Ok((Box::new(Secure { session, peer }), Peer { secure: true, lane, not_server, no_server }))
     }
 
     /// Makes a session of a connection to the server port of a server of `datacenter` (`None` = the own one), when `verify_outgoing` asks for one; says whether it did.
@@ -115,4 +162,58 @@ impl Tls {
             TlsConnector::from(config).connect(name, stream).await.map_err(Refused::from_handshake)?;
         Ok((Box::new(Secure { session, peer }), true))
     }
+
+    /// Whether this agent has what [`Self::connect_tunnel`] and its other side need.
+    ///
+    /// # Errors
+    /// What is missing, in words for the log.
+    pub fn can_tunnel(&self) -> Result<(), &'static str> {
+        let material = self.material();
+        if material.tunnel_clients.is_none() {
+            return Err("tls.internal_rpc needs ca_file, cert_file, key_file and verify_outgoing = true");
+        }
+        if !material.settings.internal_rpc.verify_incoming {
+            return Err("tls.internal_rpc needs verify_incoming = true");
+        }
+        Ok(())
+    }
+
+    /// Makes a session with a server called `name` over a connection to a mesh gateway, which reads that name and passes everything
+    /// else on. The caller sets the deadline.
+    ///
+    /// # Errors
+    /// [`Refused::Tls`] when the server's certificate is not acceptable or we have none to show, [`Refused::Io`] when the
+    /// gateway ends the connection.
+    pub async fn connect_tunnel(
+        &self,
+        stream: Box<dyn Stream>,
+        name: &str,
+        lane: Lane,
+    ) -> Result<Box<dyn Stream>, Refused> {
+        let material = self.material();
+        let config = material.tunnel_clients.as_ref().and_then(|all| all.get(lane as usize)).cloned();
+        let config =
+            config.ok_or_else(|| Refused::Tls(self.can_tunnel().err().unwrap_or("no TLS").to_owned()))?;
+        let server = ServerName::try_from(name.to_owned())
+            .map_err(|e| Refused::Tls(format!("{name:?} cannot be a server's name: {e}")))?;
+        let peer = stream.peer_addr();
+        let session =
+            TlsConnector::from(config).connect(server, stream).await.map_err(Refused::from_handshake)?;
+        if session.get_ref().1.alpn_protocol() != Some(lane.alpn()) {
+            return Err(Refused::Tls(
+                "the server does not take part in federation through mesh gateways".to_owned(),
+            ));
+        }
+        Ok(Box::new(Secure { session, peer }))
+    }
+}
+
+/// Whether a certificate carries `server.<some datacenter>.<domain>`.
+fn is_of_a_server(facts: &CertFacts, domain: &str) -> bool {
+    let tail = format!(".{}", domain.trim_matches('.')).to_ascii_lowercase();
+    facts.dns_names.iter().any(|name| {
+        let name = name.to_ascii_lowercase();
+        let middle = name.strip_prefix("server.").and_then(|rest| rest.strip_suffix(&tail));
+        middle.is_some_and(|dc| !dc.is_empty() && !dc.contains('.'))
+    })
 }

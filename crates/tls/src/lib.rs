@@ -24,7 +24,7 @@ mod tests;
 mod verify;
 
 pub use client::plain_client;
-pub use handshake::{Peer, Refused};
+pub use handshake::{Lane, Peer, Refused};
 pub use listen::{Accepted, linger};
 pub use material::{Material, OwnCertificate};
 pub use reason::refusal;

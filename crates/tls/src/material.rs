@@ -1,6 +1,7 @@
 //! Everything that was read from the files, in the form that handshakes need.
 
 use crate::{
+    handshake::Lane,
     load::{self, Fault, Own},
     settings::{LoadError, Part, Settings},
     suites,
@@ -37,6 +38,8 @@ pub struct Material {
     pub(crate) settings: Settings,
     pub(crate) rpc_server: Option<Arc<ServerConfig>>,
     pub(crate) rpc_client: Option<Arc<ClientConfig>>,
+    /// One for each [`Lane`], which always looks at names; `None` without a certificate to show.
+    pub(crate) tunnel_clients: Option<[Arc<ClientConfig>; Lane::ALL.len()]>,
     pub(crate) https: Option<Arc<ServerConfig>>,
     /// Authorities and certificate of `internal_rpc`, for probes.
     pub(crate) roots: Option<Arc<RootCertStore>>,
@@ -170,8 +173,24 @@ impl Material {
             config.alpn_protocols = vec![b"http/1.1".to_vec()];
             Arc::new(config)
         });
+        let rpc_server = rpc.server(&settings.internal_rpc, clock)?.map(|config| {
+            let mut config = ServerConfig::clone(&config);
+            config.alpn_protocols = Lane::ALL.map(|lane| lane.alpn().to_vec()).into();
+            Arc::new(config)
+        });
+        let tunnel_clients = match &rpc.own {
+            Some(_) => rpc.client(&settings.internal_rpc, true, clock)?.map(|config| {
+                Lane::ALL.map(|lane| {
+                    let mut config = ClientConfig::clone(&config);
+                    config.alpn_protocols = vec![lane.alpn().to_vec()];
+                    Arc::new(config)
+                })
+            }),
+            None => None,
+        };
         Ok(Self {
-            rpc_server: rpc.server(&settings.internal_rpc, clock)?,
+            rpc_server,
+            tunnel_clients,
             rpc_client: rpc.client(&settings.internal_rpc, settings.verify_server_hostname, clock)?,
             https,
             roots: rpc.roots.clone(),

@@ -43,16 +43,6 @@ pub struct Settings {
     pub domain: String,
 }
 
-impl Settings {
-    /// Whether `name` is the one that the servers of some datacenter carry, see [`server_name`].
-    pub(crate) fn is_server_name(&self, name: &str) -> bool {
-        let mut labels = name.splitn(3, '.');
-        let (role, dc, _) = (labels.next(), labels.next(), labels.next());
-        role.is_some_and(|r| r.eq_ignore_ascii_case("server"))
-            && dc.is_some_and(|dc| !dc.is_empty() && server_name(dc, &self.domain).eq_ignore_ascii_case(name))
-    }
-}
-
 /// `server.<dc>.<domain>`, which the certificates of all servers of a datacenter carry.
 pub fn server_name(datacenter: &str, domain: &str) -> String {
     format!("server.{datacenter}.{}", domain.trim_matches('.')).to_ascii_lowercase()

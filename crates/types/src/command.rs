@@ -5,9 +5,9 @@
 
 use crate::{
     ca::{CaConfig, CaProviderState, CaRoot},
-    entry::{ConfigEntry, EntryKind},
+    entry::{ConfigEntry, EntryKey, EntryKind},
     names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
-    record::{HealthCheck, Locality, Map, NodeService},
+    record::{FederationState, HealthCheck, Locality, Map, NodeService},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -186,8 +186,56 @@ pub enum Command {
         /// Expected modify index.
         cas: Option<u64>,
     },
+    /// Stores the gateways of a datacenter. In the primary datacenter `primary_modify_index` is 0 and becomes the index of this command.
+    FederationStateSet {
+        /// The gateways; its own indexes do not count.
+        state: Box<FederationState>,
+    },
+    /// Forgets the gateways of a datacenter.
+    FederationStateDelete {
+        /// The datacenter.
+        datacenter: DatacenterName,
+    },
+    /// Entries as the primary datacenter has them, in one step. They were checked there, so rules that concern more than
+    /// one entry are not looked at again: a part of a change could break them, the whole does not.
+    ReplicateConfigEntries {
+        /// Entries to store.
+        set: Vec<ConfigEntry>,
+        /// Entries to remove.
+        delete: Vec<(Tenancy, EntryKey)>,
+    },
+    /// Gateways as the primary datacenter knows them, in one step.
+    ReplicateFederationStates {
+        /// Rows to store, each with the index that the primary gave it.
+        set: Vec<FederationState>,
+        /// Datacenters to forget.
+        delete: Vec<DatacenterName>,
+    },
     /// Takes the next serial number of the authority; answers `Number`.
     CaSerial,
+}
+
+impl Command {
+    /// Whether all datacenters share what it changes, so that it is the primary datacenter's to apply.
+    pub fn is_global(&self) -> bool {
+        match self {
+            Self::ConfigEntrySet { .. }
+            | Self::ConfigEntryDelete { .. }
+            | Self::FederationStateSet { .. }
+            | Self::FederationStateDelete { .. } => true,
+            Self::Batch(commands) => commands.iter().any(Self::is_global),
+            Self::Noop
+            | Self::Register(_)
+            | Self::Deregister(_)
+            | Self::Kv { .. }
+            | Self::CaSet { .. }
+            | Self::CaSerial
+            | Self::AutopilotSet { .. }
+            | Self::ReapTombstones { .. }
+            | Self::ReplicateConfigEntries { .. }
+            | Self::ReplicateFederationStates { .. } => false,
+        }
+    }
 }
 
 /// A command with what the proposer fixed.

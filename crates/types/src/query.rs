@@ -5,7 +5,9 @@ use crate::{
     command::AutopilotConfig,
     entry::{ConfigEntry, EntryKind},
     names::{DatacenterName, NodeName, PeerName, SecretToken, ServiceName, Str, Tenancy},
-    record::{CheckServiceNode, HealthCheck, KvEntry, Node, NodeService, ServiceNode},
+    record::{
+        CheckServiceNode, FederationState, HealthCheck, KvEntry, Node, NodeService, ServiceKind, ServiceNode,
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
@@ -211,6 +213,22 @@ pub enum Query {
         /// Gateway.
         gateway: ServiceName,
     },
+    /// Instances of a kind with node and checks.
+    KindHealth {
+        /// Owner.
+        tenancy: Tenancy,
+        /// Kind.
+        kind: ServiceKind,
+    },
+    /// Configuration entries of every partition and namespace.
+    AllConfigEntries,
+    /// Mesh gateways of every datacenter.
+    FederationStates,
+    /// Mesh gateways of one datacenter.
+    FederationState {
+        /// The datacenter.
+        datacenter: DatacenterName,
+    },
 }
 
 /// A service of a gateway, from the gateway's configuration entry.
@@ -221,7 +239,7 @@ pub struct GatewayService {
     /// Service; `*` stands for those that come later.
     pub service: Str,
     /// Kind of the gateway.
-    pub gateway_kind: crate::record::ServiceKind,
+    pub gateway_kind: ServiceKind,
     /// Listener.
     pub port: i64,
     /// Protocol of the listener.
@@ -288,6 +306,9 @@ pub enum QueryResult {
     ConfigEntry(Option<Arc<ConfigEntry>>),
     ConfigEntries(Vec<Arc<ConfigEntry>>),
     GatewayServices(Vec<GatewayService>),
+    FederationStates(Vec<Arc<FederationState>>),
+    /// `None`: nothing is known of it.
+    FederationState(Option<Arc<FederationState>>),
 }
 
 /// What an answer says about itself.

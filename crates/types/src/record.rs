@@ -55,6 +55,28 @@ pub struct Node {
     pub index: RaftIndex,
 }
 
+/// The mesh gateways of one datacenter, as every datacenter knows them.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FederationState {
+    /// The datacenter.
+    pub datacenter: DatacenterName,
+    /// Its mesh gateways with their checks.
+    pub mesh_gateways: Vec<CheckServiceNode>,
+    /// When its leader wrote it, Unix milliseconds.
+    pub updated_at_ms: u64,
+    /// Index at which the primary datacenter stored it.
+    pub primary_modify_index: u64,
+    /// Indexes.
+    pub index: RaftIndex,
+}
+
+impl FederationState {
+    /// Key of its row: the name without regard to case.
+    pub fn key(&self) -> Str {
+        self.datacenter.folded()
+    }
+}
+
 /// What an instance is.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub enum ServiceKind {

@@ -21,6 +21,8 @@ pub(crate) fn plain(e: &io::Error) -> String {
 pub(crate) fn dial(to: std::net::SocketAddr, e: &io::Error) -> String {
     match e.kind() {
         io::ErrorKind::TimedOut => format!("dial tcp {to}: i/o timeout"),
+        // Its text says all: what was tried on the way and why it failed.
+        io::ErrorKind::Other => e.to_string(),
         _ => format!("dial tcp {to}: connect: {}", plain(e)),
     }
 }

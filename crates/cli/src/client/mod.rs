@@ -3,10 +3,12 @@
 mod address;
 mod connect;
 mod error;
+mod link;
 mod request;
 mod settings;
 mod tls;
 
 pub(crate) use error::ClientError;
+pub(crate) use link::{AgentLink, LinkAnswer};
 pub(crate) use request::{Client, Query};
 pub(crate) use settings::Settings;

@@ -54,7 +54,7 @@ impl Query {
 
     fn encode(&self) -> String {
         let pairs = self.0.iter().flat_map(|(name, values)| values.iter().map(move |v| (name, v)));
-        pairs.map(|(n, v)| format!("{n}={}", utf8_percent_encode(v, PART))).collect::<Vec<_>>().join("&")
+        pairs.map(|(n, v)| parameter(n, v)).collect::<Vec<_>>().join("&")
     }
 }
 
@@ -205,9 +205,7 @@ impl Client {
     }
 
     fn url(&self, path: &str, query: &Query) -> String {
-        let query = query.encode();
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}{}{mark}{query}", self.settings.address.prefix, utf8_percent_encode(path, PATH))
+        url(&self.settings, path, &query.encode())
     }
 
     async fn send(
@@ -223,7 +221,7 @@ impl Client {
         let (mut sender, connection) = handshake.map_err(|e| fail(&e))?;
         let mut request = Request::builder().method(method.clone()).uri(url);
         if let Some(headers) = request.headers_mut() {
-            self.headers(headers).map_err(|e| fail(&e))?;
+            authorize(&self.settings, headers).map_err(|e| fail(&e))?;
         }
         let request = request.body(Full::new(body)).map_err(|e| fail(&e))?;
         // The connection is driven for as long as its answer is read: the runtime ends with the command.
@@ -244,44 +242,66 @@ impl Client {
         })
     }
 
-    fn headers(&self, headers: &mut HeaderMap) -> Result<(), header::InvalidHeaderValue> {
-        use super::address::Target;
-        let s = &self.settings;
-        let host = match &s.address.target {
-            Target::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-            Target::Tcp { host, port } => format!("{host}:{port}"),
-            Target::Unix(_) => "localhost".to_owned(),
-        };
-        headers.insert(header::HOST, host.parse()?);
-        if !s.token.is_empty() {
-            let mut token: header::HeaderValue = s.token.expose().parse()?;
-            token.set_sensitive(true);
-            headers.insert("x-consul-token", token);
-        }
-        if let Some(auth) = &s.basic_auth {
-            let pair = if auth.expose().contains(':') {
-                auth.expose().to_owned()
-            } else {
-                format!("{}:", auth.expose())
-            };
-            let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
-            let mut value: header::HeaderValue = format!("Basic {encoded}").parse()?;
-            value.set_sensitive(true);
-            headers.insert(header::AUTHORIZATION, value);
-        }
-        Ok(())
-    }
-
     fn network(&self, method: &Method, url: &str, reason: String, hint: Option<String>) -> ClientError {
-        let method = match *method {
-            Method::GET => "Get",
-            Method::PUT => "Put",
-            Method::POST => "Post",
-            _ => "Delete",
-        };
-        let scheme = if self.settings.tls { "https" } else { "http" };
-        let place = self.settings.shown.split_once("://").map_or(self.settings.shown.as_str(), |(_, p)| p);
-        let place = place.split('/').next().filter(|p| !p.is_empty()).unwrap_or("localhost");
-        ClientError::Network { method, url: format!("{scheme}://{place}{url}"), reason, hint }
+        network(&self.settings, method, url, reason, hint)
     }
+}
+
+/// The address of a request below the agent's own.
+pub(super) fn url(settings: &Settings, path: &str, query: &str) -> String {
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{}{}{mark}{query}", settings.address.prefix, utf8_percent_encode(path, PATH))
+}
+
+/// One parameter, encoded.
+pub(super) fn parameter(name: &str, value: &str) -> String {
+    format!("{name}={}", utf8_percent_encode(value, PART))
+}
+
+/// Host, token and password.
+pub(super) fn authorize(s: &Settings, headers: &mut HeaderMap) -> Result<(), header::InvalidHeaderValue> {
+    use super::address::Target;
+    let host = match &s.address.target {
+        Target::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+        Target::Tcp { host, port } => format!("{host}:{port}"),
+        Target::Unix(_) => "localhost".to_owned(),
+    };
+    headers.insert(header::HOST, host.parse()?);
+    if !s.token.is_empty() {
+        let mut token: header::HeaderValue = s.token.expose().parse()?;
+        token.set_sensitive(true);
+        headers.insert("x-consul-token", token);
+    }
+    if let Some(auth) = &s.basic_auth {
+        let pair = if auth.expose().contains(':') {
+            auth.expose().to_owned()
+        } else {
+            format!("{}:", auth.expose())
+        };
+        let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
+        let mut value: header::HeaderValue = format!("Basic {encoded}").parse()?;
+        value.set_sensitive(true);
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    Ok(())
+}
+
+/// A request without an answer.
+pub(super) fn network(
+    settings: &Settings,
+    method: &Method,
+    url: &str,
+    reason: String,
+    hint: Option<String>,
+) -> ClientError {
+    let method = match *method {
+        Method::GET => "Get",
+        Method::PUT => "Put",
+        Method::POST => "Post",
+        _ => "Delete",
+    };
+    let scheme = if settings.tls { "https" } else { "http" };
+    let place = settings.shown.split_once("://").map_or(settings.shown.as_str(), |(_, p)| p);
+    let place = place.split('/').next().filter(|p| !p.is_empty()).unwrap_or("localhost");
+    ClientError::Network { method, url: format!("{scheme}://{place}{url}"), reason, hint }
 }

@@ -8,8 +8,8 @@ use super::{
     WaitFn,
 };
 use crate::handlers::{
-    agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, health, kv,
-    operator, status, usage,
+    agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, federation,
+    health, kv, operator, status, usage,
 };
 
 const fn wait(f: WaitFn) -> Handler {
@@ -27,7 +27,6 @@ const PEERING: Handler = NotBuilt("cluster peering");
 const QUERIES: Handler = NotBuilt("prepared queries");
 const SESSIONS: Handler = NotBuilt("sessions");
 const UI: Handler = NotBuilt("endpoints of the user interface");
-const FEDERATION: Handler = NotBuilt("federation states");
 
 /// Every endpoint of the API.
 pub(crate) const TABLE: &[Route] = routes! {
@@ -137,6 +136,7 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/operator/autopilot/configuration" => Get Read(operator::autopilot), Put wait(operator::set_autopilot);
     "/v1/operator/autopilot/health" => Get wait(operator::autopilot_health);
     "/v1/operator/autopilot/state" => Get wait(operator::autopilot_state);
+    "/v1/operator/federation" => Get wait(federation::view);
     "/v1/operator/usage" => Get wait(usage::usage);
 
     "/v1/peering/token" => Post PEERING;
@@ -169,7 +169,7 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/internal/ui/service-topology/" => Get UI;
     "/v1/internal/ui/metrics-proxy/" => Get UI;
     "/v1/internal/service-virtual-ip" => Put NotBuilt("manual virtual addresses");
-    "/v1/internal/federation-states" => Get FEDERATION;
-    "/v1/internal/federation-states/mesh-gateways" => Get FEDERATION;
-    "/v1/internal/federation-state/" => Get FEDERATION;
+    "/v1/internal/federation-states" => Get Read(federation::states);
+    "/v1/internal/federation-states/mesh-gateways" => Get Read(federation::gateways);
+    "/v1/internal/federation-state/" => Get Read(federation::state);
 };

@@ -1,0 +1,121 @@
+//! Carries bytes both ways between two sockets, ends of one direction among them.
+
+use crate::pipes::{Lent, Pipes};
+use rustix::net::{Shutdown, shutdown};
+use std::{
+    io,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+use tokio::{io::Interest, net::TcpStream};
+
+/// Size of the buffer where bytes are copied.
+const COPY_BYTES: usize = 32 << 10;
+/// After so many moves without a pause other tasks have their turn.
+const TURN: u32 = 16;
+
+/// Carries until both directions have ended, or one fails. Dropping it leaves bytes on their way behind.
+///
+/// # Errors
+/// Of either socket.
+pub(crate) async fn carry(
+    client: &TcpStream,
+    backend: &TcpStream,
+    bytes_in: &AtomicU64,
+    bytes_out: &AtomicU64,
+    pipes: &Pipes,
+) -> io::Result<()> {
+    let there = one_way(client, backend, bytes_in, pipes);
+    let back = one_way(backend, client, bytes_out, pipes);
+    tokio::try_join!(there, back).map(drop)
+}
+
+async fn one_way(from: &TcpStream, to: &TcpStream, bytes: &AtomicU64, pipes: &Pipes) -> io::Result<()> {
+    let mut turn = 0;
+    loop {
+        from.readable().await?;
+        let Some(mut pipe) = pipes.take() else { return copy(from, to, bytes).await };
+        // As long as there is more; the pipe goes back when there is not.
+        loop {
+            match from.try_io(Interest::READABLE, || pipe.fill(from)) {
+                Ok(0) => return end(to),
+                Ok(n) => {
+                    empty(&mut pipe, to).await?;
+                    bytes.fetch_add(n as u64, Relaxed);
+                }
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
+                Err(e) if cannot_splice(&e) => return copy(from, to, bytes).await,
+                Err(e) => return Err(e),
+            }
+            turn += 1;
+            if turn % TURN == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+async fn empty(pipe: &mut Lent<'_>, to: &TcpStream) -> io::Result<()> {
+    while pipe.filled > 0 {
+        match to.try_io(Interest::WRITABLE, || pipe.empty(to)) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(_) => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => to.writable().await?,
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Kernels and sandboxes without `splice` for sockets say so at the first call, when no byte has been taken.
+fn cannot_splice(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+    )
+}
+
+/// The same by way of a buffer.
+async fn copy(from: &TcpStream, to: &TcpStream, bytes: &AtomicU64) -> io::Result<()> {
+    let mut buffer = Vec::new();
+    let mut turn = 0_u32;
+    loop {
+        from.readable().await?;
+        buffer.resize(COPY_BYTES, 0);
+        match from.try_read(&mut buffer) {
+            Ok(0) => return end(to),
+            Ok(n) => {
+                write_all(to, &buffer[..n]).await?;
+                bytes.fetch_add(n as u64, Relaxed);
+            }
+            // Idle: give the memory back.
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => buffer = Vec::new(),
+            Err(e) => return Err(e),
+        }
+        turn = turn.wrapping_add(1);
+        if turn % TURN == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Writes all of `data`.
+pub(crate) async fn write_all(to: &TcpStream, mut data: &[u8]) -> io::Result<()> {
+    while !data.is_empty() {
+        to.writable().await?;
+        match to.try_write(data) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => data = data.get(n..).unwrap_or_default(),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
+}
+
+/// Tells the other side that no more bytes come this way. A side that is gone already needs no telling.
+fn end(to: &TcpStream) -> io::Result<()> {
+    match shutdown(to, Shutdown::Write) {
+        Ok(()) | Err(rustix::io::Errno::NOTCONN) => Ok(()),
+        Err(e) => Err(e.into()),
+    }
+}
