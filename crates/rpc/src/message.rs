@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use types::{
     DatacenterName, RequestError, SecretToken, Str,
+    ca::{CaAnswer, CaRequest},
     command::{Command, CommandResponse},
     query::{Query, QueryOptions, QueryResponse},
 };
@@ -71,6 +72,8 @@ pub enum Request {
     Federation { datacenter: Option<Str> },
     /// Promise to take part in a first configuration of exactly these servers (sorted ids) and in no other.
     PromiseBootstrap { servers: Vec<u128> },
+    /// Something that only the leader of `datacenter` does, as its certificate authority.
+    Authority { datacenter: Option<Str>, token: SecretToken, request: CaRequest },
 }
 
 /// Leader and peers of a datacenter.
@@ -199,6 +202,8 @@ pub enum Response {
     Promise(bool),
     /// The other datacenters.
     Federation(FederationView),
+    /// What the certificate authority did.
+    Authority(CaAnswer),
 }
 
 /// What travels back for a [`Request`].

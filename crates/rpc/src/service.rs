@@ -18,6 +18,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use types::{
     DatacenterName, RequestError, SecretToken, Str,
+    ca::{CaAnswer, CaRequest},
     command::{Command, CommandResponse},
     query::{Consistency, Query, QueryMeta, QueryOptions, QueryResponse},
 };
@@ -49,6 +50,8 @@ pub struct ServerSide {
     pub hub: Arc<ViewHub>,
     /// Consensus.
     pub consensus: Arc<dyn Consensus>,
+    /// The certificate authority, which acts while this server leads.
+    pub authority: Arc<dyn ports::Authority>,
 }
 
 /// Submit and Query of one agent.
@@ -470,6 +473,15 @@ impl Service {
             Request::PromiseBootstrap { servers } => {
                 Ok(Response::Promise(server.consensus.promise_bootstrap(&servers)))
             }
+            Request::Authority { datacenter, token, request }
+                if self.is_own(datacenter.as_deref()) && server.consensus.leadership().is_leader =>
+            {
+                server.authority.authority(None, &token, request).await.map(Response::Authority)
+            }
+            Request::Authority { datacenter, token, request } => {
+                let request = Request::Authority { datacenter: datacenter.clone(), token, request };
+                Box::pin(self.leader_request(datacenter.as_deref(), request)).await
+            }
             Request::RaftConfiguration { datacenter } => {
                 Box::pin(self.raft_configuration(datacenter.as_deref()))
                     .await
@@ -513,6 +525,7 @@ fn unexpected(response: &Response) -> RequestError {
         Response::RaftConfiguration(_) => "raft configuration",
         Response::Promise(_) => "promise",
         Response::Federation(_) => "federation",
+        Response::Authority(_) => "authority",
     };
     RequestError::Malformed(Str::from(format!("unexpected answer of kind {what}")))
 }
@@ -526,6 +539,24 @@ impl ports::Submit for Service {
     ) -> BoxFuture<'_, Result<(u64, CommandResponse), RequestError>> {
         let (datacenter, token) = (datacenter.map(Str::new), token.clone());
         Box::pin(self.submit_inner(datacenter, token, command, 0))
+    }
+}
+
+impl ports::Authority for Service {
+    fn authority(
+        &self,
+        datacenter: Option<&str>,
+        token: &SecretToken,
+        request: CaRequest,
+    ) -> BoxFuture<'_, Result<CaAnswer, RequestError>> {
+        let datacenter = datacenter.map(Str::new);
+        let request = Request::Authority { datacenter: datacenter.clone(), token: token.clone(), request };
+        Box::pin(async move {
+            match self.leader_request(datacenter.as_deref(), request).await? {
+                Response::Authority(answer) => Ok(answer),
+                other => Err(unexpected(&other)),
+            }
+        })
     }
 }
 

@@ -72,6 +72,8 @@ pub struct Peer {
     pub lane: Lane,
     /// Why it may not act as a server; `None` when it may.
     pub not_server: Option<String>,
+    /// Why it may not act as a server of any datacenter; `None` when it may.
+    pub no_server: Option<String>,
 }
 
 impl Tls {
@@ -95,7 +97,7 @@ impl Tls {
             let session = Prefixed::new(head, stream);
             return Ok((
                 Box::new(Secure { session, peer }),
-                Peer { secure: false, lane: Lane::Requests, not_server: None },
+                Peer { secure: false, lane: Lane::Requests, not_server: None, no_server: None },
             ));
         }
         let Some(config) = material.rpc_server.clone() else {
@@ -122,16 +124,19 @@ impl Tls {
                 return Err(Refused::Tls(why));
             }
         }
-        let not_server = if settings.internal_rpc.verify_incoming && settings.verify_server_hostname {
-            let shown = session.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-            let facts = shown.and_then(|cert| CertFacts::read(cert).ok());
-            let carries = facts.as_ref().is_some_and(|f| f.carries(&settings.server_name));
-            (!carries).then(|| not_a_server(facts.as_ref(), &settings.server_name))
-        } else {
-            None
-        };
+        let (not_server, no_server) =
+            if settings.internal_rpc.verify_incoming && settings.verify_server_hostname {
+                let shown = session.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let facts = shown.and_then(|cert| CertFacts::read(cert).ok());
+                let carries = facts.as_ref().is_some_and(|f| f.carries(&settings.server_name));
+                let elsewhere = facts.as_ref().is_some_and(|f| is_of_a_server(f, &settings.domain));
+                let why = (!carries).then(|| not_a_server(facts.as_ref(), &settings.server_name));
+                (why.clone(), why.filter(|_| !elsewhere))
+            } else {
+                (None, None)
+            };
         let lane = chosen.unwrap_or(Lane::Requests);
-        Ok((Box::new(Secure { session, peer }), Peer { secure: true, lane, not_server }))
+        Ok((Box::new(Secure { session, peer }), Peer { secure: true, lane, not_server, no_server }))
     }
 
     /// Makes a session of a connection to the server port of a server of `datacenter` (`None` = the own one), when `verify_outgoing` asks for one; says whether it did.

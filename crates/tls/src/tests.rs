@@ -165,7 +165,7 @@ async fn servers_and_clients_of_one_authority_meet() {
     let files = Files::new();
     let server = tls(files.strict("a", "a-server"));
     let (peer, client) = meet(&server, &tls(files.strict("a", "a-server"))).await;
-    assert_eq!(peer.unwrap(), Peer { secure: true, not_server: None });
+    assert_eq!(peer.unwrap(), Peer { secure: true, lane: Lane::Requests, not_server: None, no_server: None });
     assert_eq!(client, Ok(true));
     for other in ["a-client", "a-cli"] {
         let (peer, client) = meet(&server, &tls(files.strict("a", other))).await;

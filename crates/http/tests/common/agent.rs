@@ -7,7 +7,8 @@ use runtime::BoxFuture;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::{Notify, mpsc};
 use types::{
-    RequestError, SecretToken, Str,
+    RequestError, SecretToken, Str, Tenancy,
+    ca::{CaUpdate, ServiceLeaf},
     definition::{CheckDefinition, ServiceDefinition},
     member::{Member, MemberStatus},
     record::{HealthCheck, NodeService},
@@ -128,6 +129,27 @@ impl RegistryPort for MockAgent {
         _token: SecretToken,
     ) -> PortFuture<'_, ()> {
         self.call(format!("maintenance {id} {enable} {reason}"))
+    }
+}
+
+impl MeshPort for MockAgent {
+    fn leaf(
+        &self,
+        _tenancy: &Tenancy,
+        service: &str,
+        min_index: u64,
+        _wait: std::time::Duration,
+        _token: SecretToken,
+    ) -> PortFuture<'_, (Arc<ServiceLeaf>, bool)> {
+        let mut leaf = ServiceLeaf { service: service.into(), ..ServiceLeaf::default() };
+        leaf.cert.index = min_index + 1;
+        Box::pin(async move { Ok((Arc::new(leaf), min_index > 0)) })
+    }
+    fn configure_ca(&self, dc: Option<&str>, update: CaUpdate, _token: SecretToken) -> PortFuture<'_, ()> {
+        if update.provider != "consul" {
+            return Box::pin(async { Err(RequestError::Refused("unknown CA provider".into()).into()) });
+        }
+        self.call(format!("ca {dc:?} {}", update.config.as_json_text()))
     }
 }
 
