@@ -1,6 +1,6 @@
 //! Handshakes between agents in memory, and mistakes in files.
 
-use crate::{Accepted, LoadError, Part, Peer, Refused, Settings, Tls, refusal, server_name};
+use crate::{Accepted, Lane, LoadError, Part, Peer, Refused, Settings, Tls, refusal, server_name};
 use connect_ca::{AgentCa, AgentCert, Issued, KeyPair, Role, agent_ca, agent_cert};
 use runtime::{Stream, TestClock};
 use std::{
