@@ -154,11 +154,7 @@ impl MeshPort for MockAgent {
 }
 
 impl OperatorPort for MockAgent {
-    fn federation(
-        &self,
-        dc: Option<&str>,
-        _here: bool,
-    ) -> PortFuture<'_, rpc::message::FederationView> {
+    fn federation(&self, dc: Option<&str>, _here: bool) -> PortFuture<'_, rpc::message::FederationView> {
         other(dc, rpc::message::FederationView::default())
     }
     fn raft_leader(&self, dc: Option<&str>) -> PortFuture<'_, Str> {
