@@ -1,4 +1,5 @@
-//! The benchmark command: `cargo run --release -p bench -- [--ours PATH] [--consul PATH] [--only T3,T9] [--seconds N]`.
+//! The benchmark command: `cargo run --release -p bench -- [--ours PATH] [--consul PATH] [--only T3,T9] [--seconds N]`,
+//! and for the mesh gateway `cargo run --release -p bench -- gateway [--ours PATH] [--envoy PATH] [--seconds N]`.
 //!
 //! Servers are pinned to core 0, the load to core 1. Figures of two programs are taken in turn (A, B, A, B) and shown with
 //! their ratio; absolute figures of two runs are not comparable.
@@ -8,6 +9,7 @@
 mod cluster;
 mod cpu;
 mod dns;
+mod gateway;
 mod http;
 mod load;
 mod report;
@@ -43,7 +45,9 @@ fn options() -> Result<Options> {
             "--only" => out.only = value()?.split(',').map(str::to_uppercase).collect(),
             "--seconds" => out.seconds = value()?.parse()?,
             "--rounds" => out.rounds = value()?.parse()?,
-            _ => bail!("unknown flag {flag}; there are --ours, --consul, --only, --seconds, --rounds"),
+            _ => bail!(
+                "unknown flag {flag}; there is gateway as the first argument, and there are --ours, --consul, --only, --seconds, --rounds"
+            ),
         }
     }
     if !out.ours.exists() {
@@ -53,6 +57,10 @@ fn options() -> Result<Options> {
 }
 
 fn main() -> Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("gateway") {
+        cpu::pin_self(1)?;
+        return gateway::run(std::env::args().skip(2));
+    }
     let options = options()?;
     cpu::pin_self(1)?;
     println!("{}", report::HEAD);

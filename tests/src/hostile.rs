@@ -23,6 +23,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("snapshot", snapshot),
     ("gossip_packet", gossip_packet),
     ("gossip_stream", gossip_stream),
+    ("tls_preface", tls_preface),
 ];
 
 /// Runs the target `name`.
@@ -76,6 +77,32 @@ fn gossip_stream(input: &[u8]) {
     let _ = core.ping_answered(now, 1, input);
     while core.poll_output().is_some() {}
     assert!(core.members().iter().any(|m| m.name == "n1"), "it is still a member");
+}
+
+/// Whole, in pieces and byte by byte the answer is the same, and the bytes go on as they came.
+fn tls_preface(input: &[u8]) {
+    let read = |step: usize| {
+        let mut peek = gateway::hello::Peek::new();
+        for piece in input.chunks(step) {
+            match peek.push(piece) {
+                Ok(None) => assert!(input.starts_with(peek.wire()), "bytes go on as they came"),
+                Ok(Some(hello)) => return Some(Ok(hello)),
+                Err(e) => return Some(Err(e)),
+            }
+        }
+        None
+    };
+    let whole = read(input.len().max(1));
+    // Beyond the bound it matters what comes with the byte that crosses it.
+    if input.len() < gateway::hello::HELLO_BYTES_MAX {
+        for step in [1, 2, 61] {
+            assert_eq!(read(step), whole, "in pieces of {step}");
+        }
+    }
+    if let Some(Ok(gateway::hello::Hello { server_name: Some(name) })) = whole {
+        assert!((1..=gateway::hello::NAME_BYTES_MAX).contains(&name.len()), "{name}");
+        let _ = gateway::route::Table::default().find(&name);
+    }
 }
 
 fn text(input: &[u8], then: impl FnOnce(&str)) {

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rpc::{Tunnel, Tunnels, tunnel};
 use runtime::{BoxFuture, Net, RngSeed, Stream};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
     io,
     net::{IpAddr, SocketAddr},
@@ -55,6 +55,8 @@ pub struct Opened {
     pub through: Candidate,
     /// When to look for a better way; `None`: it is the best one.
     pub until: Option<Instant>,
+    /// To be kept while it is used.
+    pub held: Held,
 }
 
 /// What the dialer needs.
@@ -76,8 +78,30 @@ pub struct Dialer {
     pub routes: Arc<Routes>,
     records: Mutex<Records>,
     rng: Mutex<ChaCha8Rng>,
-    /// The gateway that carries the newest tunnel to each server and lane.
-    in_use: Mutex<HashMap<(Target, Lane), Candidate>>,
+    in_use: Arc<InUse>,
+}
+
+/// The tunnels that are open, by the order in which they were opened.
+#[derive(Default)]
+struct InUse(Mutex<(u64, BTreeMap<u64, (Target, Lane, Candidate)>)>);
+
+/// Takes a tunnel off the list when it ends.
+pub struct Held(u64, Arc<InUse>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.1.0.lock().1.remove(&self.0);
+    }
+}
+
+impl InUse {
+    fn hold(self: &Arc<Self>, target: &Target, lane: Lane, through: &Candidate) -> Held {
+        let mut list = self.0.lock();
+        list.0 += 1;
+        let id = list.0;
+        list.1.insert(id, (target.clone(), lane, through.clone()));
+        Held(id, self.clone())
+    }
 }
 
 /// One gateway on the way to a datacenter, for people.
@@ -108,7 +132,7 @@ impl Dialer {
             routes: Arc::default(),
             records: Mutex::default(),
             rng: Mutex::new(seed.fork("federation gateways")),
-            in_use: Mutex::default(),
+            in_use: Arc::default(),
         })
     }
 
@@ -138,10 +162,10 @@ impl Dialer {
             match self.through(&through.endpoint, target, lane).await {
                 Ok(stream) => {
                     self.records.lock().worked(Instant::now(), &through.endpoint, &target.datacenter);
-                    self.in_use.lock().insert((target.clone(), lane), through.clone());
+                    let held = self.in_use.hold(target, lane, &through);
                     let until = (through.tier > best).then(|| Instant::now() + SECOND_BEST_FOR);
                     tracing::debug!(gateway = %through.endpoint, tier = through.tier.as_str(), ?target, ?lane, "tunnel opened");
-                    return Ok(Opened { stream, through, until });
+                    return Ok(Opened { stream, through, until, held });
                 }
                 Err(error) => {
                     // Whoever refuses certificates is behind the gateway, which has done its part.
@@ -202,7 +226,7 @@ impl Dialer {
                 if matches!(e.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) =>
             {
                 let why =
-                    format!("it closed the connection: it knows no way to {name}, or that server is away");
+                    "it ended the connection: it knows no way to that name, or the server behind it is away";
                 Err(io::Error::other(why).into())
             }
             Ok(done) => done,
@@ -238,27 +262,24 @@ impl Dialer {
 
     /// The tunnel that was opened last does not answer, although nobody closed it.
     pub fn silent(&self, target: &Target, lane: Lane) {
-        if let Some(through) = self.in_use.lock().remove(&(target.clone(), lane)) {
+        let newest =
+            self.in_use.0.lock().1.values().rev().find(|(t, l, _)| t == target && *l == lane).cloned();
+        if let Some((_, _, through)) = newest {
             tracing::warn!(gateway = %through.endpoint, datacenter = %target.datacenter, "a tunnel fell silent, trying another mesh gateway");
             let why = Str::new_static("a tunnel through it fell silent");
             self.records.lock().failed(Instant::now(), &through.endpoint, &target.datacenter, why);
         }
     }
 
-    /// A tunnel ended.
-    pub fn ended(&self, target: &Target, lane: Lane) {
-        self.in_use.lock().remove(&(target.clone(), lane));
-    }
-
     /// The gateways to a datacenter, the preferred ones first.
     pub fn view(&self, datacenter: &str) -> Vec<GatewayView> {
         let key = types::names::fold(datacenter);
-        let (records, in_use) = (self.records.lock(), self.in_use.lock());
+        let (records, open) = (self.records.lock(), self.in_use.0.lock());
         let all = self.gateways.load().to(datacenter).into_iter();
         all.map(|candidate| {
             let carried =
-                in_use.iter().filter(|((t, _), c)| t.datacenter == key && c.endpoint == candidate.endpoint);
-            let carries = carried.map(|((t, _), _)| t).collect::<std::collections::BTreeSet<_>>().len();
+                open.1.values().filter(|(t, _, c)| t.datacenter == key && c.endpoint == candidate.endpoint);
+            let carries = carried.map(|(t, ..)| t).collect::<BTreeSet<_>>().len();
             GatewayView { record: records.of(&candidate.endpoint, &key), carries, candidate }
         })
         .collect()
@@ -281,8 +302,8 @@ impl Tunnels for Dialer {
         Box::pin(async move {
             let target =
                 self.target(to).ok_or_else(|| io::Error::other("this server is not known any more"))?;
-            let Opened { stream, until, .. } = self.open(&target, Lane::Requests).await?;
-            Ok(Tunnel { stream, until })
+            let Opened { stream, until, held, .. } = self.open(&target, Lane::Requests).await?;
+            Ok(Tunnel { stream, until, held: Some(Box::new(held)) })
         })
     }
 

@@ -85,7 +85,13 @@ impl Lanes {
     async fn run(&self, target: &Target, mut queue: mpsc::Receiver<Bytes>) {
         loop {
             let end = match self.dialer.open(target, Lane::Packets).await {
-                Ok(opened) => carry(opened, &mut queue).await,
+                Ok(mut opened) => {
+                    let end = carry(&mut opened, &mut queue).await;
+                    if matches!(end, End::Silent) {
+                        self.dialer.silent(target, Lane::Packets);
+                    }
+                    end
+                }
                 Err(error) => {
                     tracing::debug!(?target, %error, "gossip packets are lost");
                     tokio::time::sleep(PAUSE).await;
@@ -94,13 +100,7 @@ impl Lanes {
                     End::Idle
                 }
             };
-            match &end {
-                End::Silent => self.dialer.silent(target, Lane::Packets),
-                other => {
-                    tracing::debug!(?target, why = %other, "a connection for gossip packets ends");
-                    self.dialer.ended(target, Lane::Packets);
-                }
-            }
+            tracing::debug!(?target, why = %end, "a connection for gossip packets ends");
             // Under the lock nobody can put a packet in between.
             let mut open = self.open.lock();
             if queue.is_empty() {
@@ -111,9 +111,9 @@ impl Lanes {
     }
 }
 
-async fn carry(opened: Opened, queue: &mut mpsc::Receiver<Bytes>) -> End {
-    let Opened { stream, until, .. } = opened;
-    let (mut read, mut write) = tokio::io::split(stream);
+async fn carry(opened: &mut Opened, queue: &mut mpsc::Receiver<Bytes>) -> End {
+    let until = opened.until;
+    let (mut read, mut write) = tokio::io::split(&mut opened.stream);
     let mut buf = BytesMut::with_capacity(4 << 10);
     let mut heard = [0; 64];
     let (mut ask_at, mut asked) = (Instant::now() + ASK_EVERY, false);

@@ -34,11 +34,8 @@ impl WanNet {
     async fn exchange(&self, target: &Target, limit: Duration) -> io::Result<Box<dyn Stream>> {
         let opened = timeout(limit, self.dialer.open(target, Lane::Exchange)).await;
         match opened.map_err(io::Error::from)? {
-            Ok(opened) => {
-                // One exchange and its end: nobody needs to know what carries it.
-                self.dialer.ended(target, Lane::Exchange);
-                Ok(opened.stream)
-            }
+            // One exchange and its end: nobody needs to know what carries it.
+            Ok(opened) => Ok(opened.stream),
             Err(e) => Err(io::Error::other(e.to_string())),
         }
     }

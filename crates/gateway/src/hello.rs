@@ -206,5 +206,4 @@ pub fn fatal_alert(description: u8) -> [u8; 7] {
 }
 
 #[cfg(test)]
-#[path = "hello_tests.rs"]
 mod tests;

@@ -20,7 +20,10 @@ struct Told {
 impl RefusalLog {
     /// Tells of a refusal at `now` (since the start), or counts it for the next line.
     pub(crate) fn tell(&self, now: Duration, why: Refusal, peer: SocketAddr, detail: &str) {
-        if let Some(more) = self.due(now, why) {
+        if why == Refusal::PrefaceClosed {
+            // Health checks do nothing else: they connect, and go.
+            tracing::debug!(%peer, reason = why.label(), detail, "refused a connection");
+        } else if let Some(more) = self.due(now, why) {
             tracing::warn!(%peer, reason = why.label(), detail, more_like_it = more, "refused a connection");
         }
     }

@@ -30,7 +30,7 @@ pub(crate) async fn carry(
 }
 
 async fn one_way(from: &TcpStream, to: &TcpStream, bytes: &AtomicU64, pipes: &Pipes) -> io::Result<()> {
-    let mut turn = 0;
+    let mut turn = 0_u32;
     loop {
         from.readable().await?;
         let Some(mut pipe) = pipes.take() else { return copy(from, to, bytes).await };
@@ -46,8 +46,8 @@ async fn one_way(from: &TcpStream, to: &TcpStream, bytes: &AtomicU64, pipes: &Pi
                 Err(e) if cannot_splice(&e) => return copy(from, to, bytes).await,
                 Err(e) => return Err(e),
             }
-            turn += 1;
-            if turn % TURN == 0 {
+            turn = turn.wrapping_add(1);
+            if turn.is_multiple_of(TURN) {
                 tokio::task::yield_now().await;
             }
         }
@@ -92,7 +92,7 @@ async fn copy(from: &TcpStream, to: &TcpStream, bytes: &AtomicU64) -> io::Result
             Err(e) => return Err(e),
         }
         turn = turn.wrapping_add(1);
-        if turn % TURN == 0 {
+        if turn.is_multiple_of(TURN) {
             tokio::task::yield_now().await;
         }
     }

@@ -248,5 +248,4 @@ fn add<'a>(
 }
 
 #[cfg(test)]
-#[path = "route_tests.rs"]
 mod tests;

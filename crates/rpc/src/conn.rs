@@ -75,7 +75,7 @@ impl Conn {
     ) -> Result<Tunnel, Refused> {
         let stream = net.connect(local, to, CONNECT_LIMIT).await?;
         let secured = tokio::time::timeout(CONNECT_LIMIT, secure(stream, tls, datacenter)).await;
-        Ok(Tunnel { stream: secured.map_err(std::io::Error::from)??, until: None })
+        Ok(Tunnel { stream: secured.map_err(std::io::Error::from)??, until: None, held: None })
     }
 
     /// Connects to a server of the own datacenter to ask it for a certificate, with none to show.
@@ -100,7 +100,7 @@ impl Conn {
         tasks: &Tasks,
         on_close: impl FnOnce() + Send + 'static,
     ) -> Result<Arc<Self>, Refused> {
-        let Tunnel { mut stream, until } = tunnel;
+        let Tunnel { mut stream, until, held } = tunnel;
         stream.write_all(&PREFACE).await?;
         stream.flush().await?;
         let (outbox, inbox) = mpsc::channel(WRITE_QUEUE);
@@ -128,6 +128,7 @@ impl Conn {
                 _ = write_frames(write, inbox) => {}
             }
             closed.store(true, Ordering::Release);
+            drop(held);
             // Dropping the senders wakes every caller.
             pending.lock().clear();
             on_close();

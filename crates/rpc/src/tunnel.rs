@@ -2,7 +2,7 @@
 
 use crate::message::PREFACE;
 use runtime::{BoxFuture, Stream};
-use std::{io, net::SocketAddr};
+use std::{any::Any, io, net::SocketAddr};
 use tls::{Lane, Refused};
 use tokio::{io::AsyncReadExt as _, time::Instant};
 
@@ -12,6 +12,8 @@ pub struct Tunnel {
     pub stream: Box<dyn Stream>,
     /// When to look for a better way; requests under way may end after it.
     pub until: Option<Instant>,
+    /// Dropped when it ends.
+    pub held: Option<Box<dyn Any + Send>>,
 }
 
 /// Ways to servers that cannot be connected to. Such a server has an address that stands for its name.

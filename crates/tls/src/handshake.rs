@@ -1,7 +1,7 @@
 //! Connections between agents: who speaks TLS, and who is let in.
 
 use crate::{
-    reason::{not_a_server, refusal},
+    reason::{no_way_on, not_a_server, refusal},
     settings::server_name,
     state::Tls,
     stream::{Prefixed, Secure},
@@ -244,8 +244,13 @@ impl Tls {
         let server = ServerName::try_from(name.to_owned())
             .map_err(|e| Refused::Tls(format!("{name:?} cannot be a server's name: {e}")))?;
         let peer = stream.peer_addr();
-        let session =
-            TlsConnector::from(config).connect(server, stream).await.map_err(Refused::from_handshake)?;
+        let session = TlsConnector::from(config).connect(server, stream).await.map_err(|e| {
+            match no_way_on(&e) {
+                // The gateway says so, not the server; another gateway may know the way.
+                Some(why) => Refused::Io(io::Error::new(io::ErrorKind::NotFound, why)),
+                None => Refused::from_handshake(e),
+            }
+        })?;
         if session.get_ref().1.alpn_protocol() != Some(lane.alpn()) {
             return Err(Refused::Tls(
                 "the server does not take part in federation through mesh gateways".to_owned(),

@@ -6,11 +6,25 @@ use std::io;
 
 /// Why a handshake failed, or why the other side ended the connection, when TLS is the reason; `None` for anything else.
 pub fn refusal(e: &io::Error) -> Option<String> {
+    of_tls(e).map(text)
+}
+
+fn of_tls(e: &io::Error) -> Option<&Error> {
     let inner = e.get_ref()?;
-    if let Some(tls) = inner.downcast_ref::<Error>() {
-        return Some(text(tls));
+    inner.downcast_ref::<Error>().or_else(|| inner.source()?.downcast_ref())
+}
+
+/// Why a gateway does not lead on, when that is who ended the handshake: servers send other alerts.
+pub(crate) fn no_way_on(e: &io::Error) -> Option<&'static str> {
+    match of_tls(e) {
+        Some(Error::AlertReceived(AlertDescription::UnrecognisedName)) => {
+            Some("it knows no way to that name")
+        }
+        Some(Error::AlertReceived(AlertDescription::InternalError)) => {
+            Some("it cannot reach what is behind it")
+        }
+        _ => None,
     }
-    inner.source()?.downcast_ref::<Error>().map(text)
 }
 
 fn text(e: &Error) -> String {

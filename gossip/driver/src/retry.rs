@@ -36,18 +36,23 @@ pub enum RetryJoinError {
 pub(crate) async fn join(driver: &Driver, targets: &[String]) -> Result<usize, JoinError> {
     let default_port = driver.local_addr.port();
     let mut failures = Vec::new();
-    let mut addrs: Vec<SocketAddr> = Vec::new();
+    let mut addrs: Vec<(String, SocketAddr)> = Vec::new();
     for target in targets {
+        // A name before the address says more than the address that stands for it.
+        let named = target.rsplit_once('/').map(|(name, _)| name.to_owned());
         match target::resolve(target, default_port).await {
-            Ok(found) => addrs.extend(found),
+            Ok(found) => {
+                let shown = |to: &SocketAddr| named.clone().unwrap_or_else(|| to.to_string());
+                addrs.extend(found.iter().map(|to| (shown(to), *to)));
+            }
             Err(why) => failures.push(why),
         }
     }
     if addrs.is_empty() && failures.is_empty() {
         failures.push("No servers to join".to_owned());
     }
-    let tried: Vec<(SocketAddr, Result<(), String>)> = stream::iter(addrs)
-        .map(|to| async move { (to, driver.sync(to, true).await.map(drop)) })
+    let tried: Vec<(String, Result<(), String>)> = stream::iter(addrs)
+        .map(|(shown, to)| async move { (shown, driver.sync(to, true).await.map(drop)) })
         .buffered(DIALLED_AT_ONCE)
         .collect()
         .await;

@@ -76,6 +76,8 @@ pub enum Update {
     Resolvers(BTreeMap<String, Resolver>),
     /// Healthy endpoints.
     Endpoints(InstancesOf, Vec<Place>),
+    /// The agent answered that it does not answer this, or not now.
+    Refused(Read),
 }
 
 /// All that was answered so far.
@@ -85,7 +87,8 @@ pub struct Model {
     names: Option<BTreeSet<String>>,
     resolvers: BTreeMap<String, Resolver>,
     endpoints: BTreeMap<InstancesOf, Vec<Place>>,
-    servers_known: bool,
+    /// Reads that were answered, endpoints aside.
+    answered: BTreeSet<Read>,
 }
 
 impl Model {
@@ -99,13 +102,15 @@ impl Model {
         &self.world
     }
 
-    /// Whether all that can be known at once is known, so that an unknown name is unknown and not only early. Trust domain and
-    /// federation are not waited for: an agent may not have them for long.
+    /// Whether every read was answered, so that an unknown name is unknown and not only early. A refusal is an answer: an agent
+    /// may have no trust domain for long, and servers are reached without.
     pub fn complete(&self) -> bool {
-        let services = self.world.trust_domain.is_none()
-            || self.wanted_endpoints().iter().all(|r| self.endpoints.contains_key(r));
-        let servers = self.servers_known || !self.world.expose_servers;
-        self.names.is_some() && services && servers
+        let known = |read: &Read| match read {
+            Read::Endpoints(of) => self.endpoints.contains_key(of),
+            _ => self.answered.contains(read),
+        };
+        let wanted = self.wanted();
+        !wanted.is_empty() && wanted.iter().all(known)
     }
 
     /// Takes an answer; answers whether the world changed.
@@ -116,13 +121,20 @@ impl Model {
                 self.world.datacenter = agent.datacenter;
                 self.world.domain = agent.domain;
             }
-            Update::TrustDomain(trust_domain) => self.world.trust_domain = trust_domain,
+            Update::TrustDomain(trust_domain) => {
+                self.world.trust_domain = trust_domain;
+                self.answered.insert(Read::Roots);
+            }
             Update::Servers(servers) => {
                 self.world.servers = servers;
-                self.servers_known = true;
+                self.answered.insert(Read::Servers);
             }
-            Update::Federation(all) => self.world.remote = all,
+            Update::Federation(all) => {
+                self.world.remote = all;
+                self.answered.insert(Read::Federation);
+            }
             Update::Services(mut names) => {
+                self.answered.insert(Read::Services);
                 // The servers themselves; they take no mesh connections.
                 names.remove("consul");
                 if names.len() > SERVICES_MAX {
@@ -137,6 +149,7 @@ impl Model {
                 self.rebuild_services();
             }
             Update::Resolvers(resolvers) => {
+                self.answered.insert(Read::Resolvers);
                 self.resolvers = resolvers;
                 self.rebuild_services();
             }
@@ -144,6 +157,13 @@ impl Model {
                 let service = of.service.clone();
                 self.endpoints.insert(of, places);
                 self.rebuild_service(&service);
+            }
+            // What was known before stays.
+            Update::Refused(Read::Endpoints(of)) => {
+                self.endpoints.entry(of).or_default();
+            }
+            Update::Refused(read) => {
+                self.answered.insert(read);
             }
         }
         self.world != before
@@ -240,8 +260,11 @@ mod tests {
         assert!(m.wanted().contains(&Read::Servers) && !started(false).wanted().contains(&Read::Servers));
         m.apply(Update::Services(["web".to_owned(), "consul".to_owned()].into()));
         assert!(!m.wanted().iter().any(|r| matches!(r, Read::Endpoints(_))));
-        assert!(!m.complete(), "servers are not known");
         m.apply(Update::Servers(Vec::new()));
+        for read in [Read::Federation, Read::Resolvers, Read::Roots] {
+            assert!(!m.complete(), "{read:?} is not answered");
+            m.apply(Update::Refused(read));
+        }
         assert!(m.complete());
         m.apply(Update::TrustDomain(Some("td".to_owned())));
         assert!(m.wanted().contains(&Read::Endpoints(all("web"))));
@@ -284,6 +307,22 @@ mod tests {
         m.apply(Update::Resolvers(BTreeMap::new()));
         let web = &m.world().services["web"];
         assert_eq!((web.whole.len(), web.subsets.len()), (2, 0));
+    }
+
+    #[test]
+    fn a_refusal_is_an_answer_and_takes_nothing_away() {
+        let mut m = started(false);
+        m.apply(Update::TrustDomain(Some("td".to_owned())));
+        m.apply(Update::Services(["web".to_owned(), "db".to_owned()].into()));
+        m.apply(Update::Endpoints(all("web"), vec![place("a")]));
+        for of in [all("web"), all("db")] {
+            assert!(!m.apply(Update::Refused(Read::Endpoints(of))));
+        }
+        assert_eq!(m.world().services["web"].whole, [place("a")]);
+        for read in [Read::Federation, Read::Resolvers] {
+            m.apply(Update::Refused(read));
+        }
+        assert!(m.complete());
     }
 
     #[test]

@@ -77,6 +77,8 @@ impl Watch {
                         }
                         None => {
                             index = 0;
+                            // As above.
+                            let _ = self.common.updates.send(Update::Refused(self.read.clone())).await;
                             tokio::time::sleep(
                                 REFUSED_PAUSE + rng.random_range(Duration::ZERO..=REFUSED_PAUSE),
                             )

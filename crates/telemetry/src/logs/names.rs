@@ -1,7 +1,7 @@
 //! Module names in log lines: `agent.server.raft` rather than a Rust path.
 
 /// Crate (first part of a Rust path) and the name under which its lines appear.
-const NAMES: [(&str, &str); 19] = [
+const NAMES: [(&str, &str); 20] = [
     ("praetor", "agent"),
     ("config", "agent"),
     ("local", "agent"),
@@ -18,6 +18,7 @@ const NAMES: [(&str, &str); 19] = [
     ("raft", "agent.server.raft"),
     ("catalog", "agent.server.fsm"),
     ("leader", "agent.leader"),
+    ("gateway", "agent.gateway"),
     ("connect_ca", "agent.server.connect"),
     ("gossip", "agent.serf.lan"),
     ("gossip_driver", "agent.serf.lan"),

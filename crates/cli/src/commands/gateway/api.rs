@@ -46,10 +46,13 @@ impl AgentApi for Agent {
             if answer.is_ok_and(|a| a.status == 404) {
                 match self.register().await {
                     Ok(()) => {
-                        tracing::info!(service = self.plan.service, "registered again: the agent had lost it")
+                        tracing::info!(
+                            service = self.plan.service,
+                            "registered again: the agent had lost it"
+                        );
                     }
                     Err(error) => {
-                        tracing::warn!(%error, "the agent has lost the gateway, and cannot register it")
+                        tracing::warn!(%error, "the agent has lost the gateway, and cannot register it");
                     }
                 }
             }

@@ -41,10 +41,13 @@ impl Plan {
         let service = flags.given("service").filter(|s| !s.is_empty()).unwrap_or(KIND).to_owned();
         let expose_servers = flags.bool("expose-servers");
         if wan.as_ref().is_some_and(|w| w.host.is_empty()) {
-            return Err(
-                "-wan-address must name the host that other datacenters connect to, as in 198.51.100.7:8443"
-                    .to_owned(),
-            );
+            let given = flags.text("wan-address");
+            let why = if given.contains("{{") {
+                "the interface has no address that others can reach; name another interface, or write the address"
+            } else {
+                "name the host that other datacenters connect to, as in 203.0.113.7:8443"
+            };
+            return Err(format!("-wan-address {given:?}: {why}"));
         }
         if expose_servers && wan.is_none() {
             return Err("'-expose-servers' needs '-wan-address': servers and gateways of other datacenters connect to the WAN \

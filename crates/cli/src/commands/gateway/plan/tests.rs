@@ -37,7 +37,7 @@ fn the_whole_form() {
         "-deregister-after-critical=1h",
     ])
     .unwrap();
-    assert_eq!(listens(&p), ["127.0.0.1:9100", "10.1.2.3:9100"]);
+    assert_eq!(listens(&p), ["10.1.2.3:9100", "127.0.0.1:9100"]);
     assert_eq!(
         p.registration.unwrap(),
         json!({
@@ -99,10 +99,7 @@ fn an_interface_without_an_address_for_others() {
     assert_eq!(listens(&p), ["0.0.0.0:9100"]);
     assert!(p.warnings[0].contains("listening on all addresses of this host, port 9100"), "{:?}", p.warnings);
     let r = p.registration.unwrap();
-    assert_eq!(
-        (&r["Address"], &r["TaggedAddresses"]["wan"]["Address"]),
-        (&json!(""), &json!("10.1.2.3"))
-    );
+    assert_eq!((&r["Address"], &r["TaggedAddresses"]["wan"]["Address"]), (&json!(""), &json!("10.1.2.3")));
     let e = plan(&["-wan-address", "{{ GetInterfaceIP \"lo\" }}:9100"]).unwrap_err();
     assert!(e.contains("no address that others can reach"), "{e}");
 }
@@ -123,7 +120,7 @@ fn mistakes_say_what_to_do() {
             "the template gives no address on this host, whose addresses are: lo 127.0.0.1, eth0 10.1.2.3",
         ),
         (&["-wan-address", "{{ GetInterfaceIP }}:1"], "-wan-address: unable to"),
-        (&["-wan-address", ":1"], "must name the host"),
+        (&["-wan-address", ":1"], "name the host that other datacenters connect to"),
         (
             &["-address", "10.9.9.9:1"],
             "The LAN address \"10.9.9.9\" will not be bindable. Either set a bindable address or override the bind addresses with -bind-address",
@@ -147,7 +144,7 @@ fn the_gateway_that_an_agent_has() {
             "TaggedAddresses": { "wan": { "Address": "10.1.2.3", "Port": 443 } } })
     };
     let p = read(json!({ "a": gw("a"), "web": { "Kind": "", "Service": "web" } }), None).unwrap();
-    assert_eq!(listens(&p), ["127.0.0.1:9100", "10.1.2.3:443"]);
+    assert_eq!(listens(&p), ["10.1.2.3:443", "127.0.0.1:9100"]);
     assert!(p.expose_servers && p.registration.is_none());
     let two = json!({ "a": gw("a"), "b": gw("b") });
     assert!(
