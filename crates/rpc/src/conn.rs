@@ -91,7 +91,7 @@ impl Conn {
             taken(&mut stream).await.map(|()| stream)
         };
         let opened = tokio::time::timeout(CONNECT_LIMIT, opened).await;
-        Ok(Tunnel { stream: opened.map_err(std::io::Error::from)??, until: None })
+        Ok(Tunnel { stream: opened.map_err(std::io::Error::from)??, until: None, held: None })
     }
 
     /// Speaks over a connection; `on_close` runs once when it ends, whoever ended it.
