@@ -117,6 +117,8 @@ pub fn tls(config: &RuntimeConfig) -> tls::Settings {
         verify_server_hostname: config.tls.verify_server_hostname,
         server_name: tls::server_name(&config.node.datacenter, &config.dns.domain),
         domain: config.dns.domain.to_string(),
+        learns: config.auto_encrypt.tls,
+        enrolls: config.auto_encrypt.allow_tls,
     }
 }
 

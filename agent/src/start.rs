@@ -5,6 +5,7 @@ use crate::{
     consensus::{Addresses, HubObserver, PoolTransport, RaftConsensus},
     convert,
     data_dir::{DataDir, DataDirError, host_node_id, node_id},
+    enroll::{self, Applicant},
     members, metering, view,
 };
 use arc_swap::ArcSwap;
@@ -298,6 +299,22 @@ impl Agent {
             }
             _ => None,
         };
+        if config.auto_encrypt.tls {
+            let applicant = Applicant {
+                datacenter: config.node.datacenter.clone(),
+                node: config.node.name.0.clone(),
+                dns_names: config.auto_encrypt.dns_san.clone(),
+                addresses: config.auto_encrypt.ip_san.clone(),
+                servers: list.clone(),
+                pool: pool.clone(),
+                tls: tls.clone(),
+                clock: world.clock.clone(),
+            };
+            applicant.start(seed, &tasks);
+        }
+        if config.auto_encrypt.allow_tls {
+            enroll::trust(service.clone(), tls.clone(), &tasks);
+        }
         members::follow(&lan, &config, addresses, list, &tasks);
         let (hints, member_events) = mpsc::channel(MEMBER_HINTS);
         members::forward_events(lan_events, &lan, hints, "LAN", &metrics, &tasks);

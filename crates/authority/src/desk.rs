@@ -167,11 +167,12 @@ impl Authority {
         }
     }
 
-    async fn sign(&self, csr: &str) -> Result<SignedLeaf, RequestError> {
+    /// `agents`: for an agent, and for nobody else.
+    async fn sign(&self, csr: &str, agents: bool) -> Result<SignedLeaf, RequestError> {
         let csr = Csr::parse(csr).map_err(refused)?;
         let stored = self.ready().await?;
         let domain = trust_domain(&stored.config.cluster_id);
-        let id = self.identity(&csr, &domain)?;
+        let id = self.identity(&csr, &domain, agents)?;
         let settings = Settings::of(&stored.config).map_err(refused)?;
         let Some(_place) = self.limit.admit(&settings).await else { return Err(refused(CSR_RATE_LIMITED)) };
         let signer = stored.signer().map_err(refused)?;
@@ -201,15 +202,13 @@ impl Authority {
     }
 
     /// Whom a leaf is for, if that is ours to say.
-    fn identity(&self, csr: &Csr, domain: &str) -> Result<SpiffeId, RequestError> {
+    fn identity(&self, csr: &Csr, domain: &str, agents: bool) -> Result<SpiffeId, RequestError> {
         let id = &csr.id;
         match &id.who {
-            Identity::Signing | Identity::Server { .. } => {
-                return Err(refused(format!(
-                    "SPIFFE ID in CSR must be a service, agent, or mesh gateway: {id}"
-                )));
-            }
-            Identity::Service { .. } | Identity::Agent { .. } | Identity::MeshGateway { .. } => {}
+            Identity::Agent { .. } if agents => {}
+            Identity::Service { .. } | Identity::MeshGateway { .. } if !agents => {}
+            _ if agents => return Err(refused(format!("SPIFFE ID in CSR must be an agent: {id}"))),
+            _ => return Err(refused(format!("SPIFFE ID in CSR must be a service or a mesh gateway: {id}"))),
         }
         let (asked, own) = (id.datacenter().unwrap_or_default(), self.config.datacenter.as_str());
         if !asked.eq_ignore_ascii_case(own) {
@@ -337,10 +336,11 @@ impl rpc::Authority for Authority {
     ) -> BoxFuture<'_, Result<CaAnswer, RequestError>> {
         Box::pin(async move {
             match request {
-                CaRequest::Sign { csr } => self.sign(&csr).await.map(CaAnswer::Leaf),
+                CaRequest::Sign { csr } => self.sign(&csr, false).await.map(CaAnswer::Leaf),
                 CaRequest::SignIntermediate { csr } => {
                     self.sign_intermediate(&csr).await.map(CaAnswer::Intermediate)
                 }
+                CaRequest::Enroll { csr } => self.sign(&csr, true).await.map(CaAnswer::Leaf),
                 CaRequest::Configure(update) => self.configure(update).await.map(|()| CaAnswer::Done),
             }
         })

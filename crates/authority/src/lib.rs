@@ -20,6 +20,7 @@ mod tests;
 
 pub use desk::{Authority, AuthorityConfig, Deps};
 pub use leaves::{Leaves, LeavesDeps};
+pub use schedule::renew_at;
 pub use upkeep::Upkeep;
 
 use runtime::WallClock;

@@ -8,7 +8,7 @@ pub(crate) const WINDOW: Duration = Duration::from_secs(30);
 const TENTHS: (i64, i64) = (6, 9);
 
 /// When to renew a leaf, Unix seconds: `chance` (0 to 1) picks an instant between 60 and 90 % of its life.
-pub(crate) fn renew_at(valid_after: i64, valid_before: i64, chance: f64) -> i64 {
+pub fn renew_at(valid_after: i64, valid_before: i64, chance: f64) -> i64 {
     let life = valid_before.saturating_sub(valid_after).max(0);
     let (from, to) = (life / 10 * TENTHS.0, life / 10 * TENTHS.1);
     valid_after.saturating_add(from).saturating_add(((to - from) as f64 * chance.clamp(0.0, 1.0)) as i64)

@@ -252,12 +252,17 @@ async fn what_must_not_be_signed_is_refused() {
     let other = "spiffe://other.consul/ns/default/dc/dc1/svc/web";
     assert!(words(sign(other, &[]).await).contains("different trust domain"));
     assert!(words(sign(&web, &["server.dc1.consul".into()]).await).contains("the name of a server"));
-    for no_leaf in ["/agent/server/dc/dc1", ""] {
+    for no_leaf in ["/agent/server/dc/dc1", "/agent/client/dc/dc1/id/n1", ""] {
         let uri = format!("spiffe://{ID}.consul{no_leaf}");
-        assert!(words(sign(&uri, &[]).await).contains("must be a service, agent, or mesh gateway"));
+        assert!(words(sign(&uri, &[]).await).contains("must be a service or a mesh gateway"));
     }
     // Agents do not know the trust domain yet.
-    let CaAnswer::Leaf(agent) = sign("spiffe://dummy.consul/agent/client/dc/dc1/id/n1", &[]).await.unwrap()
+    let enroll = |uri: &str| {
+        let csr = leaf_csr(&key, &SpiffeId::parse(uri).unwrap(), &["localhost".into()], &[]).unwrap();
+        dc.request(CaRequest::Enroll { csr: csr.into() })
+    };
+    assert!(words(enroll(&web).await).contains("must be an agent"));
+    let CaAnswer::Leaf(agent) = enroll("spiffe://dummy.consul/agent/client/dc/dc1/id/n1").await.unwrap()
     else {
         panic!("no leaf")
     };

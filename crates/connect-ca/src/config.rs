@@ -72,11 +72,13 @@ pub fn given_config(
             )));
         }
     }
-    let map = match given.to_json() {
+    let mut map = match given.to_json() {
         Value::Object(map) => canonical(map),
         Value::Null => Map::new(),
         _ => return Err(CaError::Config("error configuring provider: Config must be an object".into())),
     };
+    // Shown also when it was not given, as clients know it.
+    map.entry("IntermediateCertTTL").or_insert_with(|| go_text(Duration::from_secs(8760 * HOUR)).into());
     config_of(cluster_id, provider, map)
 }
 

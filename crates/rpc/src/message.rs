@@ -74,6 +74,8 @@ pub enum Request {
     PromiseBootstrap { servers: Vec<u128> },
     /// Something that only the leader of `datacenter` does, as its certificate authority.
     Authority { datacenter: Option<Str>, token: SecretToken, request: CaRequest },
+    /// Certificate of a client agent that has none yet (`auto_encrypt`).
+    Enroll { csr: Str },
 }
 
 /// Leader and peers of a datacenter.
@@ -181,6 +183,17 @@ pub struct ReplicationView {
     pub last_error: Str,
 }
 
+/// What a client agent gets that had no certificate.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Enrolled {
+    /// Its certificate.
+    pub cert: types::ca::SignedLeaf,
+    /// PEM of the authorities that servers are verified by.
+    pub authorities: Vec<Str>,
+    /// Whether to look at the names of servers.
+    pub verify_server_hostname: bool,
+}
+
 /// An answer.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Response {
@@ -204,6 +217,8 @@ pub enum Response {
     Federation(FederationView),
     /// What the certificate authority did.
     Authority(CaAnswer),
+    /// A certificate for a client agent.
+    Enrolled(Enrolled),
 }
 
 /// What travels back for a [`Request`].

@@ -198,6 +198,9 @@ async fn read_requests(
                     {
                         return Err(refuse("a request between servers", why));
                     }
+                    if peer.enrolls && !matches!(request, Ok(Request::Enroll { .. })) {
+                        return Err(refuse("more than a certificate", "it shows none"));
+                    }
                     if let (Some(why), Ok(request)) = (&peer.no_server, &request)
                         && is_for_any_server(request)
                     {
@@ -215,6 +218,7 @@ async fn read_requests(
                     cancel.insert(id, task);
                 }
                 Kind::RaftRequest => {
+                    // Who has no certificate is no server either.
                     if let Some(why) = &peer.not_server {
                         return Err(refuse("Raft", why));
                     }

@@ -7,7 +7,7 @@ use crate::{
     consensus::Consensus,
     datacenters::Datacenters,
     hub::ViewHub,
-    message::{Answer, FederationView, RaftConfiguration, Request, Response, StatusAnswer},
+    message::{Answer, Enrolled, FederationView, RaftConfiguration, Request, Response, StatusAnswer},
     pool::Pool,
     ports,
     servers::ServerList,
@@ -473,6 +473,18 @@ impl Service {
             Request::PromiseBootstrap { servers } => {
                 Ok(Response::Promise(server.consensus.promise_bootstrap(&servers)))
             }
+            Request::Enroll { csr } => {
+                let told = self.pool.enrollment().ok_or_else(|| {
+                    RequestError::Refused(Str::new_static("auto_encrypt.allow_tls is not set on this server"))
+                })?;
+                let request = CaRequest::Enroll { csr };
+                let answer = ports::Authority::authority(self, None, &SecretToken::default(), request);
+                let CaAnswer::Leaf(cert) = Box::pin(answer).await? else {
+                    return Err(RequestError::Malformed("certificate expected".into()));
+                };
+                let tls::Enrollment { authorities, verify_server_hostname } = told;
+                Ok(Response::Enrolled(Enrolled { cert, authorities, verify_server_hostname }))
+            }
             Request::Authority { datacenter, token, request }
                 if self.is_own(datacenter.as_deref()) && server.consensus.leadership().is_leader =>
             {
@@ -526,6 +538,7 @@ fn unexpected(response: &Response) -> RequestError {
         Response::Promise(_) => "promise",
         Response::Federation(_) => "federation",
         Response::Authority(_) => "authority",
+        Response::Enrolled(_) => "enrolled",
     };
     RequestError::Malformed(Str::from(format!("unexpected answer of kind {what}")))
 }

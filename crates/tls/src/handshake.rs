@@ -10,10 +10,14 @@ use connect_ca::CertFacts;
 use runtime::Stream;
 use rustls_pki_types::ServerName;
 use std::io;
+use tokio::io::AsyncWriteExt as _;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// First byte of a TLS hello.
 pub(crate) const TLS_HELLO: u8 = 0x16;
+
+/// First bytes of a connection of a client that has no certificate yet and wants one; a TLS hello follows.
+pub(crate) const ENROLL: [u8; 8] = *b"praetor\x02";
 
 /// A connection that does not come about.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +78,8 @@ pub struct Peer {
     pub not_server: Option<String>,
     /// Why it may not act as a server of any datacenter; `None` when it may.
     pub no_server: Option<String>,
+    /// It has no certificate and may ask for one, and for nothing else.
+    pub enrolls: bool,
 }
 
 impl Tls {
@@ -90,6 +96,19 @@ impl Tls {
         let material = self.material();
         let settings = &material.settings;
         let peer = stream.peer_addr();
+        if head == ENROLL {
+            let config = material.rpc_enroll.clone().ok_or_else(|| {
+                Refused::Tls(
+                    "it asks for a certificate, but auto_encrypt.allow_tls is not set here, or tls.internal_rpc has no cert_file and key_file"
+                        .to_owned(),
+                )
+            })?;
+            let session = TlsAcceptor::from(config).accept(stream).await.map_err(Refused::from_handshake)?;
+            let none = || Some("it has no certificate yet".to_owned());
+            let (not_server, no_server) = (none(), none());
+            let who = Peer { secure: true, lane: Lane::Requests, not_server, no_server, enrolls: true };
+            return Ok((Box::new(Secure { session, peer }), who));
+        }
         if head.first() != Some(&TLS_HELLO) {
             if settings.internal_rpc.verify_incoming {
                 return Err(Refused::Tls("Non-TLS connection attempted with VerifyIncoming set".to_owned()));
@@ -97,7 +116,13 @@ impl Tls {
             let session = Prefixed::new(head, stream);
             return Ok((
                 Box::new(Secure { session, peer }),
-                Peer { secure: false, lane: Lane::Requests, not_server: None, no_server: None },
+                Peer {
+                    secure: false,
+                    lane: Lane::Requests,
+                    not_server: None,
+                    no_server: None,
+                    enrolls: false,
+                },
             ));
         }
         let Some(config) = material.rpc_server.clone() else {
@@ -136,7 +161,10 @@ impl Tls {
                 (None, None)
             };
         let lane = chosen.unwrap_or(Lane::Requests);
-        Ok((Box::new(Secure { session, peer }), Peer { secure: true, lane, not_server, no_server }))
+        Ok((
+            Box::new(Secure { session, peer }),
+            Peer { secure: true, lane, not_server, no_server, enrolls: false },
+        ))
     }
 
     /// Makes a session of a connection to the server port of a server of `datacenter` (`None` = the own one), when `verify_outgoing` asks for one; says whether it did.
@@ -161,6 +189,25 @@ impl Tls {
         let session =
             TlsConnector::from(config).connect(name, stream).await.map_err(Refused::from_handshake)?;
         Ok((Box::new(Secure { session, peer }), true))
+    }
+
+    /// Makes a session with a server of the own datacenter to ask it for a certificate, with none to show. The caller sets the
+    /// deadline.
+    ///
+    /// # Errors
+    /// [`Refused::Tls`] when `auto_encrypt.tls` is not set, or the certificate of the server is not acceptable.
+    pub async fn connect_enroll(&self, mut stream: Box<dyn Stream>) -> Result<Box<dyn Stream>, Refused> {
+        let material = self.material();
+        let config = material.rpc_enroll_client.clone();
+        let config = config.ok_or_else(|| Refused::Tls("auto_encrypt.tls is not set".to_owned()))?;
+        let name = material.settings.server_name.clone();
+        let name = ServerName::try_from(name.clone())
+            .map_err(|e| Refused::Tls(format!("{name:?} cannot be a server's name: {e}")))?;
+        let peer = stream.peer_addr();
+        stream.write_all(&ENROLL).await?;
+        let session =
+            TlsConnector::from(config).connect(name, stream).await.map_err(Refused::from_handshake)?;
+        Ok(Box::new(Secure { session, peer }))
     }
 
     /// Whether this agent has what [`Self::connect_tunnel`] and its other side need.

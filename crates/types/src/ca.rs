@@ -121,9 +121,14 @@ pub enum CaRequest {
     },
     /// Change the settings.
     Configure(CaUpdate),
+    /// Sign a certificate of a client agent (`auto_encrypt`).
+    Enroll {
+        /// PEM of the request.
+        csr: Str,
+    },
 }
 
-/// Answers of the same order.
+/// What was done; who enrolls gets a leaf.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum CaAnswer {
     /// A leaf.

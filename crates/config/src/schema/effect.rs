@@ -9,7 +9,6 @@ pub const NO_EFFECT_YET: &[&str] = &[
     "addresses.grpc_tls",
     "advertise_reconnect_timeout",
     "auto_config",
-    "auto_encrypt",
     "auto_reload_config",
     "autopilot",
     "cache",

@@ -94,8 +94,9 @@ pub(crate) fn leaf<'a>(ctx: &'a Ctx<'a>, _body: Bytes) -> BoxFuture<'a, Result<R
             "" => 0,
             text => text.parse().map_err(|_e| HttpError::bad_request("Invalid index"))?,
         };
-        let (leaf, hit) =
-            ctx.agent().leaf(&ctx.tenancy(), ctx.tail, min_index, wait_time(ctx)?, ctx.token()).await?;
+        // Leaves change seldom: who names no time waits as long as anybody may.
+        let wait = if ctx.params.has("wait") { wait_time(ctx)? } else { ctx.config.max_query_time };
+        let (leaf, hit) = ctx.agent().leaf(&ctx.tenancy(), ctx.tail, min_index, wait, ctx.token()).await?;
         let mut out = Vec::with_capacity(2048);
         api::encode::service_leaf(&mut out, &leaf);
         let index = leaf.cert.index.to_string();

@@ -154,6 +154,9 @@ impl MeshPort for MockAgent {
 }
 
 impl OperatorPort for MockAgent {
+    fn federation(&self, dc: Option<&str>, _here: bool) -> PortFuture<'_, rpc::message::FederationView> {
+        other(dc, rpc::message::FederationView::default())
+    }
     fn raft_leader(&self, dc: Option<&str>) -> PortFuture<'_, Str> {
         other(dc, "127.0.0.1:8300".into())
     }
