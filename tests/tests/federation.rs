@@ -446,6 +446,27 @@ fn mistakes(world: &mut World) -> Result<()> {
     ensure!(shown.contains("dc9") && shown.contains("connection refused"), "{shown}");
     world.of_mut("dc3-lost")?.kill();
 
+    // A certificate that is not a server's: the server that is asked says whose it is and what it should be.
+    let dc1 = format!("{}:{GATEWAY_PORT}", world.of("dc1-gw1")?.ip);
+    let way = if world.net.is_some() {
+        world.net.as_ref().map(|n| format!("{}:{GATEWAY_PORT}", n.wan(1)))
+    } else {
+        Some(dc1)
+    };
+    let way = format!("primary_gateways = [{:?}]", way.context("gateway")?);
+    world.agent(3, "client", 17, 1, &["-hcl".to_owned(), way])?;
+    world.certificate("dc3-client", &["-client", "-dc", "dc4"])?;
+    let client = world.of_mut("dc3-client")?;
+    client.alone(4);
+    client.start()?;
+    let said = || {
+        let logs = ["dc1-s1", "dc1-s2", "dc1-s3"].map(|s| world.of(s).map(Process::log).unwrap_or_default());
+        let want = "its certificate is for client.dc4.consul, localhost, not for server.<datacenter>.consul";
+        logs.iter().any(|log| log.contains(want)).then_some(())
+    };
+    world.told(wait_for("why a certificate of a client is refused", said))?;
+    world.of_mut("dc3-client")?.kill();
+
     // Settings that cannot work end the agent with a word on what to set.
     for (more, want) in [
         ("connect { enabled = false }", "requires 'connect.enabled=true'"),
