@@ -90,7 +90,7 @@ pub fn follow_wan(
                 let near = wan_addresses(&here, &own);
                 // Those of an earlier run are how a datacenter that was down as a whole finds the others again.
                 let far = wan.former().iter().chain(everywhere.iter().map(|m| &m.name));
-                routes.set(&own, near, far.map(Str::as_str), &[primary.0.clone()]);
+                routes.set(&own, near, far.map(Str::as_str), std::slice::from_ref(&primary.0));
             }
             complain_of_primaries(&wan.members(), &primary, &mut complained);
             let mut known: BTreeMap<DatacenterName, Vec<SocketAddr>> = BTreeMap::new();

@@ -133,8 +133,9 @@ impl Gateway {
 
     /// Resolves once every route that the agent knows is there. Cancel safe.
     pub async fn complete(&self) {
+        let mut ready = self.shared.ready.subscribe();
         // The sender lives as long as this gateway.
-        let _ready = self.shared.ready.subscribe().wait_for(|ready| *ready).await;
+        let _always = ready.wait_for(|ready| *ready).await.is_ok();
     }
 
     /// Looks at the table.
