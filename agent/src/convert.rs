@@ -1,5 +1,6 @@
 //! From the one configuration to what each part wants of it.
 
+use authority::AuthorityConfig;
 use checks::{LocalConfig, NodeIdentity, ScriptPermission};
 use config::RuntimeConfig;
 use dns::{DnsConfig, RecursorStrategy, ServiceTtl, SoaConfig};
@@ -116,6 +117,8 @@ pub fn tls(config: &RuntimeConfig) -> tls::Settings {
         verify_server_hostname: config.tls.verify_server_hostname,
         server_name: tls::server_name(&config.node.datacenter, &config.dns.domain),
         domain: config.dns.domain.to_string(),
+        learns: config.auto_encrypt.tls,
+        enrolls: config.auto_encrypt.allow_tls,
     }
 }
 
@@ -187,21 +190,38 @@ fn default_token(config: &RuntimeConfig) -> SecretToken {
 pub fn leader(config: &RuntimeConfig) -> LeaderConfig {
     let mut out = LeaderConfig::new(config.node.datacenter.clone(), &*config.node.name);
     out.bootstrap_expect = config.bootstrap_expect.max(1);
-    out.connect_enabled = config.connect.enabled;
+    // A secondary datacenter has its authority signed by the primary.
+    out.makes_root = config.connect.enabled && config.node.datacenter == config.node.primary_datacenter;
+    out.ca_provider = config.connect.ca_provider.clone();
     let ca = &config.connect.ca_config;
     out.ca_cluster_id = ca
         .iter()
         .find(|(k, _)| k.replace('_', "").eq_ignore_ascii_case("clusterid"))
         .and_then(|(_, v)| v.as_str())
         .map(Str::new);
-    if !ca.is_empty() {
-        out.ca_config = Some(Opaque::from_json(&serde_json::Value::Object(ca.clone())));
-    }
+    out.ca_config = ca_config(config);
     // They were looked at when the configuration was built. A secondary datacenter has those of its primary.
     if config.node.datacenter == config.node.primary_datacenter {
         out.config_entries = config.config_entries.iter().filter_map(|e| entries::read(e).ok()).collect();
     }
     out
+}
+
+/// `connect.ca_config`, if there is any.
+fn ca_config(config: &RuntimeConfig) -> Option<Opaque> {
+    let ca = &config.connect.ca_config;
+    (!ca.is_empty()).then(|| Opaque::from_json(&serde_json::Value::Object(ca.clone())))
+}
+
+/// Settings of the certificate authority.
+pub fn authority(config: &RuntimeConfig) -> AuthorityConfig {
+    AuthorityConfig {
+        datacenter: config.node.datacenter.clone(),
+        primary: config.node.primary_datacenter.clone(),
+        enabled: config.connect.enabled,
+        ca_config: ca_config(config),
+        token: config.acl.tokens.replication.clone(),
+    }
 }
 
 /// What the leader does for the other datacenters.
@@ -222,6 +242,7 @@ pub fn http(config: &RuntimeConfig) -> HttpConfig {
         acl_enabled: config.acl.enabled,
         acl_default_policy: config.acl.default_policy.clone(),
         connect_enabled: config.connect.enabled,
+        default_intention_policy: config.connect.default_intention_policy.clone(),
         ui_path: config.ui.enabled.then(|| config.ui.content_path.clone()),
         enable_debug: config.http.enable_debug,
         server: config.server,

@@ -8,6 +8,7 @@ mod certificates;
 mod consensus;
 mod convert;
 mod data_dir;
+mod enroll;
 mod members;
 mod memory;
 mod metering;

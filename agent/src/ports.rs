@@ -1,6 +1,7 @@
 //! The agent as the HTTP API sees it, one file for each of its ports.
 
 mod membership;
+mod mesh;
 mod operator;
 mod registry;
 mod telemetry;

@@ -5,9 +5,11 @@ use crate::{
     consensus::{Addresses, HubObserver, PoolTransport, RaftConsensus},
     convert,
     data_dir::{DataDir, DataDirError, host_node_id, node_id},
+    enroll::{self, Applicant},
     members, metering, view,
 };
 use arc_swap::ArcSwap;
+use authority::{Authority, Leaves, LeavesDeps, Upkeep};
 use checks::{FileDefinitions, LocalState};
 use config::{RuntimeConfig, settings::ListenAddr};
 use dns_server::DnsServer;
@@ -128,6 +130,8 @@ pub struct Agent {
     pub(crate) service: Arc<Service>,
     pub(crate) datacenters: Arc<Datacenters>,
     pub(crate) local: LocalState,
+    /// Leaf certificates of services.
+    pub(crate) leaves: Arc<Leaves>,
     /// Tokens that were set over HTTP.
     pub(crate) tokens: parking_lot::Mutex<BTreeMap<AgentTokenKind, SecretToken>>,
     pub(crate) dns_config: Arc<ArcSwap<dns::DnsConfig>>,
@@ -212,7 +216,18 @@ impl Agent {
             }
             false => None,
         };
-        let side = consensus.clone().map(|consensus| ServerSide { hub: hub.clone(), consensus });
+        let authority = consensus.clone().map(|consensus| {
+            let clock = world.clock.clone();
+            Authority::new(
+                convert::authority(&config),
+                authority::Deps { hub: hub.clone(), consensus, clock, seed },
+            )
+        });
+        let side = consensus.clone().zip(authority.clone()).map(|(consensus, authority)| ServerSide {
+            hub: hub.clone(),
+            consensus,
+            authority,
+        });
         let datacenters = Arc::new(Datacenters::new(config.node.datacenter.clone(), seed));
         let service = Service::new(
             convert::service(&config),
@@ -284,6 +299,22 @@ impl Agent {
             }
             _ => None,
         };
+        if config.auto_encrypt.tls {
+            let applicant = Applicant {
+                datacenter: config.node.datacenter.clone(),
+                node: config.node.name.0.clone(),
+                dns_names: config.auto_encrypt.dns_san.clone(),
+                addresses: config.auto_encrypt.ip_san.clone(),
+                servers: list.clone(),
+                pool: pool.clone(),
+                tls: tls.clone(),
+                clock: world.clock.clone(),
+            };
+            applicant.start(seed, &tasks);
+        }
+        if config.auto_encrypt.allow_tls {
+            enroll::trust(service.clone(), tls.clone(), &tasks);
+        }
         members::follow(&lan, &config, addresses, list, &tasks);
         let (hints, member_events) = mpsc::channel(MEMBER_HINTS);
         members::forward_events(lan_events, &lan, hints, "LAN", &metrics, &tasks);
@@ -303,6 +334,10 @@ impl Agent {
                     tasks: tasks.clone(),
                 },
             );
+            if let Some(authority) = authority {
+                let leadership = consensus.terms(&tasks);
+                Upkeep::start(authority, service.clone(), service.clone(), leadership, &tasks);
+            }
         }
 
         let replication = federation::Status::default();
@@ -363,6 +398,14 @@ impl Agent {
             source,
         })?;
 
+        let leaves = Leaves::new(LeavesDeps {
+            datacenter: config.node.datacenter.clone(),
+            query: service.clone(),
+            authority: service.clone(),
+            clock: world.clock.clone(),
+            seed,
+            tasks: tasks.clone(),
+        });
         let agent = Arc::new(Self {
             config: ArcSwap::from_pointee(config),
             reloader,
@@ -382,6 +425,7 @@ impl Agent {
             service: service.clone(),
             datacenters,
             local,
+            leaves,
             tokens: parking_lot::Mutex::default(),
             dns_config,
             tls,

@@ -69,6 +69,7 @@ impl Store {
                 }
                 CommandResponse::Bool(change.is_some())
             }
+            Command::CaSerial => CommandResponse::Number(self.authority.next_serial()),
             Command::AutopilotSet { config, cas } => self.set_autopilot(index, config, *cas, changes),
             Command::ReapTombstones { up_to } => {
                 self.kv.each_mut(|table| table.reap(*up_to));

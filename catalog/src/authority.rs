@@ -9,9 +9,14 @@ use types::{
     record::RaftIndex,
 };
 
-/// The authority, `None` before the first leader made it.
+/// The authority.
 #[derive(Clone, Default, PartialEq, Debug)]
-pub(crate) struct Authority(Option<Arc<AuthorityState>>);
+pub(crate) struct Authority {
+    /// `None` before the first leader made it.
+    state: Option<Arc<AuthorityState>>,
+    /// Last serial number that was handed out.
+    serial: u64,
+}
 
 /// Everything that is replicated about the authority.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -30,27 +35,38 @@ pub(crate) struct AuthorityChange {
 
 impl Authority {
     pub fn config(&self) -> Option<&CaConfig> {
-        self.0.as_ref().map(|s| &s.config)
+        self.state.as_ref().map(|s| &s.config)
     }
     pub fn config_index(&self) -> u64 {
-        self.0.as_ref().map_or(0, |s| s.config.index.modify)
+        self.state.as_ref().map_or(0, |s| s.config.index.modify)
     }
     pub fn roots_index(&self) -> u64 {
-        self.0.as_ref().map_or(0, |s| s.roots_index)
+        self.state.as_ref().map_or(0, |s| s.roots_index)
     }
     pub fn provider_state(&self) -> Option<&CaProviderState> {
-        self.0.as_ref().map(|s| &s.provider)
+        self.state.as_ref().map(|s| &s.provider)
     }
     pub fn state(&self) -> Option<&AuthorityState> {
-        self.0.as_deref()
+        self.state.as_deref()
+    }
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+    pub fn restore_serial(&mut self, serial: u64) {
+        self.serial = serial;
+    }
+    /// A number never handed out before.
+    pub fn next_serial(&mut self) -> u64 {
+        self.serial += 1;
+        self.serial
     }
     pub fn restore(&mut self, state: AuthorityState) {
-        self.0 = Some(Arc::new(state));
+        self.state = Some(Arc::new(state));
     }
 
     /// Roots and trust domain as the API shows them.
     pub fn roots(&self) -> CaRoots {
-        let Some(state) = &self.0 else { return CaRoots::default() };
+        let Some(state) = &self.state else { return CaRoots::default() };
         CaRoots {
             active_root_id: state.roots.iter().find(|r| r.active).map(|r| r.id.clone()).unwrap_or_default(),
             trust_domain: Str::from(format!("{}.consul", state.config.cluster_id)),
@@ -70,7 +86,7 @@ impl Authority {
         if self.config_index() != expect_index {
             return None;
         }
-        let old = self.0.as_deref();
+        let old = self.state.as_deref();
         let mut roots: Vec<CaRoot> = roots.to_vec();
         for root in &mut roots {
             let known = old.and_then(|o| o.roots.iter().find(|r| r.id == root.id));
@@ -83,7 +99,8 @@ impl Authority {
         config.index = RaftIndex { create: old.map_or(index, |o| o.config.index.create), modify: index };
         let changed = old.is_none_or(|o| o.roots != roots || o.config.cluster_id != config.cluster_id);
         let roots_index = if changed { index } else { self.roots_index() };
-        self.0 = Some(Arc::new(AuthorityState { config, provider: provider.clone(), roots, roots_index }));
+        self.state =
+            Some(Arc::new(AuthorityState { config, provider: provider.clone(), roots, roots_index }));
         Some(AuthorityChange { config: true, roots: changed })
     }
 }

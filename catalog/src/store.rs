@@ -9,7 +9,10 @@ use crate::{
     scope::Scoped,
     topic::Topic,
 };
-use types::{PeerName, ca::CaProviderState};
+use types::{
+    PeerName,
+    ca::{CaConfig, CaProviderState, CaRoot},
+};
 
 /// One version of the state. Cloning takes constant time and shares everything.
 #[derive(Clone, Default, PartialEq, Debug)]
@@ -63,9 +66,14 @@ impl Store {
         }
     }
 
-    /// Private state of the built-in authority, for the leader's duties only.
+    /// Private state of the built-in authority, for those who sign with it.
     pub fn ca_provider_state(&self) -> Option<&CaProviderState> {
         self.authority.provider_state()
+    }
+
+    /// Configuration of the authority and its roots, if there is one.
+    pub fn ca(&self) -> Option<(&CaConfig, &[CaRoot])> {
+        self.authority.state().map(|s| (&s.config, s.roots.as_slice()))
     }
 
     pub(crate) fn kv_table(&self, tenancy: &types::Tenancy) -> Option<&KvTable> {

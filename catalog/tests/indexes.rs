@@ -179,6 +179,17 @@ fn the_authority_is_stored_in_one_step() {
 }
 
 #[test]
+fn serial_numbers_are_handed_out_once_also_over_a_snapshot() {
+    use types::command::Command;
+    let mut w = World::default();
+    assert_eq!(w.apply(Command::CaSerial), CommandResponse::Number(1));
+    assert_eq!(w.apply(Command::CaSerial), CommandResponse::Number(2));
+    let bytes: Vec<u8> = catalog::snapshot::Writer::new(w.store.clone()).flatten().collect();
+    w.store = catalog::snapshot::restore(bytes.as_slice()).unwrap();
+    assert_eq!(w.apply(Command::CaSerial), CommandResponse::Number(3));
+}
+
+#[test]
 fn autopilot_settings_compare_and_swap() {
     use types::command::{AutopilotConfig, Command};
     let mut w = World::default();

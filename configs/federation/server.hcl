@@ -1,33 +1,32 @@
-# A server of a secondary datacenter, in the style of older releases: flat TLS keys, `ui`, federation through mesh gateways.
+# A server of any datacenter in a federation through mesh gateways. What differs is given when it is started:
+# -datacenter, -node, -bind, -bootstrap-expect, -retry-join.
 server             = true
-datacenter         = "dc2"
 primary_datacenter = "dc1"
-data_dir           = "/var/lib/praetor"
-bind_addr          = "{{ GetInterfaceIP \"eth0\" }}"
-client_addr        = "0.0.0.0"
+data_dir           = "data"
 
-bootstrap_expect = 3
-retry_join       = ["dc2-server-1.example.net", "dc2-server-2.example.net", "dc2-server-3.example.net"]
-encrypt          = "J/4mE4cVZUVsQFF5KsXKLNhsZYIvGTUmLzpGUxKvZnI="
-
-ui                            = true
-enable_central_service_config = true
-
-ca_file                = "/etc/praetor/tls/ca.pem"
-cert_file              = "/etc/praetor/tls/server.pem"
-key_file               = "/etc/praetor/tls/server-key.pem"
-verify_incoming_rpc    = true
-verify_outgoing        = true
-verify_server_hostname = true
-
-ports {
-  https    = 8501
-  grpc_tls = 8503
-}
+# The same key in all datacenters: `praetor keygen` makes one.
+encrypt = "J/4mE4cVZUVsQFF5KsXKLNhsZYIvGTUmLzpGUxKvZnI="
 
 connect {
-  enabled                            = true
+  enabled = true
+  # Everything between datacenters goes through mesh gateways; no server port is ever seen from outside.
   enable_mesh_gateway_wan_federation = true
 }
 
-primary_gateways = ["203.0.113.7:8443", "203.0.113.8:8443"]
+# One authority for all datacenters (`praetor tls ca create`), a certificate for each server
+# (`praetor tls cert create -server -dc dc1 -node s1`): gateways find a server by the names in it.
+tls {
+  defaults {
+    ca_file         = "tls/ca.pem"
+    cert_file       = "tls/cert.pem"
+    key_file        = "tls/key.pem"
+    verify_incoming = true
+    verify_outgoing = true
+  }
+  https {
+    verify_incoming = false
+  }
+  internal_rpc {
+    verify_server_hostname = true
+  }
+}

@@ -1,6 +1,7 @@
 //! Whole-system tests.
 
 pub mod cluster;
+pub mod federation;
 pub mod golden_cli;
 pub mod golden_config;
 pub mod golden_http;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::{thread, time::Duration};
 use tests::{
     cluster::{Cluster, Node, ask_dns, wait_for},
-    process::{binary, clean_command, now},
+    process::now,
 };
 
 const GONE: &str = "Remote DC has no server currently reachable";
@@ -39,35 +39,12 @@ fn planned() -> Result<Cluster> {
     Ok(cluster)
 }
 
-/// Has `node` and everyone it talks to show a certificate for their datacenter, `dc` in its case.
-fn verify(cluster: &mut Cluster, node: &str, dc: &str) -> Result<()> {
-    let dir = cluster.dir().to_owned();
-    let tls = |args: &[&str]| -> Result<String> {
-        let out = clean_command(&binary()?).arg("tls").args(args).current_dir(&dir).output()?;
-        ensure!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
-        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
-    };
-    if !dir.join("consul-agent-ca.pem").exists() {
-        tls(&["ca", "create"])?;
-    }
-    let role = if node.starts_with("server") { "-server" } else { "-client" };
-    let said = tls(&["cert", "create", role, "-dc", dc])?;
-    let cert = said.lines().find_map(|l| l.strip_prefix("==> Saved ")).context("nothing saved")?;
-    let path = |name: &str| dir.join(name).display().to_string();
-    let (ca, cert, key) = (path("consul-agent-ca.pem"), path(cert), path(&cert.replace(".pem", "-key.pem")));
-    let text = format!(
-        "tls {{ defaults {{ ca_file = {ca:?} cert_file = {cert:?} key_file = {key:?} verify_incoming = true verify_outgoing = true }} internal_rpc {{ verify_server_hostname = true }} }}"
-    );
-    cluster.node_mut(node)?.args.extend(["-hcl".into(), text]);
-    Ok(())
-}
-
 #[test]
 fn datacenters_verify_each_other() -> Result<()> {
     let mut cluster = planned()?;
     // The server of dc3 shows a certificate that was made for dc1.
     for (node, dc) in [("server1", "dc1"), ("server2", "dc2"), ("server3", "dc1"), ("client1", "dc2")] {
-        verify(&mut cluster, node, dc)?;
+        cluster.verify(node, dc)?;
     }
     cluster.start()?;
     let wrote = wait_for("a write in dc1 from dc2", || {

@@ -32,11 +32,15 @@ const SHELLS: &[(&str, &[&str])] = &[
     ("raft", &["types", "catalog", "runtime", "telemetry"]),
     ("tls", &["types", "connect-ca", "runtime"]),
     ("rpc", &["types", "catalog", "filter", "runtime", "telemetry", "tls"]),
-    ("http-api", &["types", "api", "entries", "filter", "local", "rpc", "runtime", "telemetry", "tls"]),
+    (
+        "http-api",
+        &["types", "api", "connect-ca", "entries", "filter", "local", "rpc", "runtime", "telemetry", "tls"],
+    ),
     ("dns-server", &["types", "dns", "rpc", "runtime", "telemetry"]),
     ("checks", &["types", "api", "local", "rpc", "runtime", "telemetry", "tls"]),
     ("federation", &["types", "rpc", "runtime", "tls"]),
     ("leader", &["types", "connect-ca", "rpc", "runtime", "telemetry", "api"]),
+    ("authority", &["types", "catalog", "connect-ca", "rpc", "runtime"]),
     ("gateway", &["runtime"]),
     ("cli", &["types", "api", "config", "connect-ca", "gateway", "runtime", "telemetry", "tls"]),
 ];

@@ -133,6 +133,7 @@ impl Builder {
                 store.kv.get_mut(&kv_scope(tenancy)).bury(key, index);
             }
             Record::Authority(state) => store.authority.restore(*state),
+            Record::AuthoritySerial(serial) => store.authority.restore_serial(serial),
             Record::Autopilot(autopilot) => store.autopilot = autopilot,
             Record::EntryTable { tenancy, index, kinds } => {
                 let kinds =

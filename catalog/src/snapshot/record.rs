@@ -86,4 +86,6 @@ pub(super) enum Record {
         extinct: u64,
     },
     FederationState(Arc<FederationState>),
+    /// Last serial number of the authority.
+    AuthoritySerial(u64),
 }

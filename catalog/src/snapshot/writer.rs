@@ -176,6 +176,9 @@ impl Writer {
         if let Some(state) = store.authority.state() {
             self.put(out, &Record::Authority(Box::new(state.clone())));
         }
+        if store.authority.serial() > 0 {
+            self.put(out, &Record::AuthoritySerial(store.authority.serial()));
+        }
         self.put(out, &Record::Autopilot(store.autopilot.clone()));
         let federation = &store.federation;
         if federation.index > 0 {

@@ -20,7 +20,7 @@ mod text;
 mod writer;
 
 pub use agent::{agent_check, agent_checks, agent_service, agent_services, client_check};
-pub use ca::{ca_pem, ca_roots};
+pub use ca::{authorization, ca_config, ca_pem, ca_roots, service_leaf};
 pub use check::{check, checks};
 pub use definition::service_definition;
 pub use federation::{federation_gateways, federation_state, federation_states};

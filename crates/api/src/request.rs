@@ -1,11 +1,13 @@
 //! Request bodies.
 
+mod ca;
 mod catalog;
 mod check;
 mod operator;
 mod proxy;
 mod service;
 
+pub use ca::{AuthorizeRequest, authorize_request, ca_configuration};
 pub use catalog::{CatalogDeregister, deregister, register};
 pub use check::{TtlUpdate, check_definition, ttl_update};
 pub use operator::{autopilot_config, keyring_key, token_body};

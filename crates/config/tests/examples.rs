@@ -105,7 +105,7 @@ fn all_examples_load() {
 
 #[test]
 fn old_style_files() {
-    let built = load_file(&configs().join("federation/server.hcl"), "");
+    let built = load_file(&configs().join("old-style-server.hcl"), "");
     let c = &built.config;
     assert!(c.connect.mesh_gateway_wan_federation && c.ui.enabled && c.connect.central_service_config);
     assert_eq!(c.bootstrap_expect, 3);
@@ -120,7 +120,7 @@ fn old_style_files() {
             built.warnings.iter().filter(|w| w.contains(&format!("The '{key}' field is deprecated"))).count();
         assert_eq!(said, 1, "{key}: {:?}", built.warnings);
     }
-    let client = load_file(&configs().join("federation/client.hcl"), "").config;
+    let client = load_file(&configs().join("old-style-client.hcl"), "").config;
     assert!(!client.server && client.tls.internal_rpc.cert_file.is_some());
 }
 

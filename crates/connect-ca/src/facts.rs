@@ -17,6 +17,8 @@ pub struct CertFacts {
     pub issuer: String,
     /// DNS names, in order.
     pub dns_names: Vec<String>,
+    /// URIs, in order.
+    pub uris: Vec<String>,
     /// Addresses, in order.
     pub addresses: Vec<IpAddr>,
     /// Unix seconds.
@@ -49,6 +51,7 @@ impl CertFacts {
             for name in &names.general_names {
                 match name {
                     GeneralName::DNSName(name) => facts.dns_names.push((*name).to_owned()),
+                    GeneralName::URI(uri) => facts.uris.push((*uri).to_owned()),
                     GeneralName::IPAddress(bytes) => facts.addresses.extend(address(bytes)),
                     _ => {}
                 }
@@ -68,7 +71,7 @@ impl CertFacts {
     }
 }
 
-fn address(bytes: &[u8]) -> Option<IpAddr> {
+pub(crate) fn address(bytes: &[u8]) -> Option<IpAddr> {
     if let Ok(v4) = <[u8; 4]>::try_from(bytes) {
         return Some(v4.into());
     }

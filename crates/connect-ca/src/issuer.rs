@@ -44,7 +44,7 @@ impl Authority {
 }
 
 /// The name in the signature library's words. It must come out as the same bytes, so each text keeps its kind.
-fn name(given: &X509Name<'_>) -> Result<DistinguishedName, AgentCertError> {
+pub(crate) fn name(given: &X509Name<'_>) -> Result<DistinguishedName, AgentCertError> {
     let mut out = DistinguishedName::new();
     for attribute in given.iter_attributes() {
         let oid: Vec<u64> = attribute.attr_type().iter().ok_or(AgentCertError::CaName)?.collect();

@@ -22,7 +22,7 @@ const P256: &[u8] = &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07
 const P384: &[u8] = &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22];
 
 /// Text of a P-256 key; `None` for any other kind.
-pub(crate) fn write(key: &KeyPair) -> Option<String> {
+pub fn write(key: &KeyPair) -> Option<String> {
     if key.algorithm() != &PKCS_ECDSA_P256_SHA256 {
         return None;
     }

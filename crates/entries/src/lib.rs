@@ -3,10 +3,13 @@
 //! [`prepare`] is called once, before an entry is proposed; what depends on other entries is looked at by the state machine
 //! when it applies the command. Pure: no clock, no files, no other entries. The texts of refusals are part of the public API.
 //!
-//! Start with [`prepare`]; each kind has its rules in `rules`.
+//! Start with [`prepare`]; each kind has its rules in `rules`. [`decide`] is what stored intentions say about a connection.
 
+mod decide;
 mod pem;
 mod rules;
+
+pub use decide::{Decision, decide};
 
 use types::entry::ConfigEntry;
 

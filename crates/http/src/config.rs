@@ -19,6 +19,8 @@ pub struct HttpConfig {
     pub acl_default_policy: Str,
     /// The mesh is on (`connect.enabled`).
     pub connect_enabled: bool,
+    /// `default_intention_policy`: `allow`, `deny`, or empty for that of the access control lists.
+    pub default_intention_policy: Str,
     /// The user interface is on, at this path (`/ui/`).
     pub ui_path: Option<Str>,
     /// `enable_debug`.
@@ -79,6 +81,7 @@ impl Default for HttpConfig {
             acl_enabled: false,
             acl_default_policy: Str::new_static("allow"),
             connect_enabled: true,
+            default_intention_policy: Str::default(),
             ui_path: None,
             enable_debug: false,
             server: true,

@@ -8,7 +8,8 @@ use runtime::BoxFuture;
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use types::{
-    RequestError, SecretToken, Str,
+    RequestError, SecretToken, Str, Tenancy,
+    ca::{CaUpdate, ServiceLeaf},
     definition::{CheckDefinition, ServiceDefinition},
     member::Member,
     record::{HealthCheck, NodeService},
@@ -328,7 +329,28 @@ pub trait TelemetryPort: Send + Sync + 'static {
     }
 }
 
-/// Everything that the server asks of the agent.
-pub trait AgentPort: MembershipPort + RegistryPort + OperatorPort + TelemetryPort {}
+/// Certificates of the mesh.
+pub trait MeshPort: Send + Sync + 'static {
+    /// The leaf certificate of a service, and whether it was there already. With `min_index` above 0, waits for one that is newer,
+    /// at most `wait`.
+    fn leaf(
+        &self,
+        tenancy: &Tenancy,
+        service: &str,
+        min_index: u64,
+        wait: Duration,
+        token: SecretToken,
+    ) -> PortFuture<'_, (Arc<ServiceLeaf>, bool)>;
+    /// Changes the settings of the authority of `datacenter` (`None` = the agent's own).
+    fn configure_ca(
+        &self,
+        datacenter: Option<&str>,
+        update: CaUpdate,
+        token: SecretToken,
+    ) -> PortFuture<'_, ()>;
+}
 
-impl<T: MembershipPort + RegistryPort + OperatorPort + TelemetryPort> AgentPort for T {}
+/// Everything that the server asks of the agent.
+pub trait AgentPort: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort {}
+
+impl<T: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort> AgentPort for T {}

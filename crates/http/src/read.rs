@@ -164,6 +164,11 @@ impl Read {
                 e::ca_pem(&mut out, roots);
                 return (StatusCode::OK, Content::Other("application/pem-certificate-chain"), out.into());
             }
+            (_, QueryResult::CaConfig(Some(config))) => e::ca_config(&mut out, config),
+            (_, QueryResult::CaConfig(None)) => {
+                let text = b"the certificate authority is not initialized yet, try again later";
+                return (StatusCode::INTERNAL_SERVER_ERROR, Content::Text, Bytes::from_static(text));
+            }
             (_, QueryResult::CaRoots(roots)) => e::ca_roots(&mut out, roots),
             (_, QueryResult::Autopilot(config, index)) => e::autopilot_config(&mut out, config, *index),
             (_, QueryResult::ConfigEntry(None)) => {

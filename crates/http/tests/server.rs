@@ -515,3 +515,32 @@ async fn rows_of_peers_cannot_be_registered() {
     let a = s.ask("PUT", "/v1/catalog/register", body).await;
     assert_eq!((a.status, a.text()), (500, "cannot register requests with PeerName in them"));
 }
+
+#[tokio::test]
+async fn the_authority_is_configured_and_leaves_are_handed_out() {
+    let s = server().await;
+    let leaf = s.ask("GET", "/v1/agent/connect/ca/leaf/web?index=6", "").await;
+    assert_eq!(
+        (leaf.status, leaf.header("x-consul-index"), leaf.header("x-cache")),
+        (200, Some("7"), Some("HIT"))
+    );
+    assert_eq!(leaf.header("x-consul-knownleader"), None);
+    assert!(leaf.text().contains(r#""Service":"web""#), "{}", leaf.text());
+    let bad = s.ask("GET", "/v1/agent/connect/ca/leaf/web?index=x", "").await;
+    assert_eq!((bad.status, bad.text()), (400, "Invalid index"));
+
+    let put = async |body: &str| {
+        let a = s.ask("PUT", "/v1/connect/ca/configuration?dc=dc2", body).await;
+        (a.status, a.text().to_owned())
+    };
+    assert_eq!(put(r#"{"Provider":"consul","Config":{"LeafCertTTL":"9h"}}"#).await, (200, String::new()));
+    assert_eq!(*s.agent.calls.lock(), [r#"ca Some("dc2") {"LeafCertTTL":"9h"}"#]);
+    assert_eq!(put(r#"{"Provider":"x"}"#).await, (500, "unknown CA provider".into()));
+    assert_eq!(put(r#"{"Bogus":1}"#).await.0, 400);
+
+    let authorize =
+        async |body: &str| s.ask("POST", "/v1/agent/connect/authorize", body).await.text().to_owned();
+    assert_eq!(authorize(r#"{"Target":"web"}"#).await, "ClientCertURI not a valid Connect identifier");
+    let server = r#"{"Target":"web","ClientCertURI":"spiffe://a.consul/agent/server/dc/dc1"}"#;
+    assert_eq!(authorize(server).await, "ClientCertURI not a valid Service identifier");
+}

@@ -56,8 +56,10 @@ pub struct LeaderConfig {
     pub bootstrap_expect: u32,
     /// Autopilot's settings, stored if the cluster has none yet.
     pub autopilot: AutopilotConfig,
-    /// `connect.enabled`: whether there is an authority at all.
-    pub connect_enabled: bool,
+    /// Whether the root of the certificate authority is made here: `connect.enabled`, and this is the primary datacenter.
+    pub makes_root: bool,
+    /// `connect.ca_provider`
+    pub ca_provider: Str,
     /// `connect.ca_config.cluster_id`, the UUID of the trust domain; `None` makes one.
     pub ca_cluster_id: Option<Str>,
     /// `connect.ca_config` as a JSON object, merged over the defaults.
@@ -79,7 +81,8 @@ impl LeaderConfig {
             tombstone_ttl: Duration::from_secs(15 * 60),
             bootstrap_expect: 0,
             autopilot: AutopilotConfig::default(),
-            connect_enabled: true,
+            makes_root: true,
+            ca_provider: Str::default(),
             ca_cluster_id: None,
             ca_config: None,
             config_entries: Vec::new(),
@@ -276,11 +279,15 @@ impl<R: RngCore> Duties<'_, R> {
         {
             self.write(Command::AutopilotSet { config: self.config.autopilot.clone(), cas: Some(0) }).await?;
         }
-        if self.config.connect_enabled
-            && matches!(self.read(Read::CaConfig).await?, QueryResult::CaConfig(None))
-        {
+        if self.config.makes_root && matches!(self.read(Read::CaConfig).await?, QueryResult::CaConfig(None)) {
             let (id, overrides) = (self.config.ca_cluster_id.as_ref(), self.config.ca_config.as_ref());
-            match authority::first_root(id, overrides, self.clock.unix_ms(), self.rng) {
+            match authority::first_root(
+                &self.config.ca_provider,
+                id,
+                overrides,
+                self.clock.unix_ms(),
+                self.rng,
+            ) {
                 Ok(command) => {
                     self.write(command).await?;
                     tracing::info!("certificate authority initialized");

@@ -78,6 +78,22 @@ impl Conn {
         Ok(Tunnel { stream: secured.map_err(std::io::Error::from)??, until: None, held: None })
     }
 
+    /// Connects to a server of the own datacenter to ask it for a certificate, with none to show.
+    pub(crate) async fn connect_to_enroll(
+        net: &dyn Net,
+        tls: &Tls,
+        local: Option<IpAddr>,
+        to: SocketAddr,
+    ) -> Result<Tunnel, Refused> {
+        let stream = net.connect(local, to, CONNECT_LIMIT).await?;
+        let opened = async {
+            let mut stream = tls.connect_enroll(stream).await?;
+            taken(&mut stream).await.map(|()| stream)
+        };
+        let opened = tokio::time::timeout(CONNECT_LIMIT, opened).await;
+        Ok(Tunnel { stream: opened.map_err(std::io::Error::from)??, until: None, held: None })
+    }
+
     /// Speaks over a connection; `on_close` runs once when it ends, whoever ended it.
     pub(crate) async fn start(
         tunnel: Tunnel,

@@ -2,6 +2,7 @@
 //!
 //! - [`Submit`]: a write, which goes to the leader; the answer says applied, not applied, or unknown.
 //! - [`Query`]: a read with consistency and optional blocking.
+//! - [`Authority`]: what only the leader does, as certificate authority.
 //! - [`ViewHub`]: the published version of the state and those who wait for it to change.
 //! - [`Datacenters`]: the other ones, and whether they answer.
 //! - [`Service`]: both traits for one agent; [`server`] and [`Pool`] carry requests over the server port.
@@ -25,7 +26,7 @@ pub use consensus::{Consensus, Leadership};
 pub use datacenters::Datacenters;
 pub use hub::ViewHub;
 pub use pool::Pool;
-pub use ports::{Query, Submit};
+pub use ports::{Authority, Query, Submit};
 pub use servers::ServerList;
 pub use service::{ServerSide, Service, ServiceConfig};
 pub use tunnel::{Tunnel, TunnelSink, Tunnels};

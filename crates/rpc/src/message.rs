@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use types::{
     DatacenterName, RequestError, SecretToken, Str,
+    ca::{CaAnswer, CaRequest},
     command::{Command, CommandResponse},
     query::{Query, QueryOptions, QueryResponse},
 };
@@ -71,6 +72,10 @@ pub enum Request {
     Federation { datacenter: Option<Str> },
     /// Promise to take part in a first configuration of exactly these servers (sorted ids) and in no other.
     PromiseBootstrap { servers: Vec<u128> },
+    /// Something that only the leader of `datacenter` does, as its certificate authority.
+    Authority { datacenter: Option<Str>, token: SecretToken, request: CaRequest },
+    /// Certificate of a client agent that has none yet (`auto_encrypt`).
+    Enroll { csr: Str },
 }
 
 /// Leader and peers of a datacenter.
@@ -178,6 +183,17 @@ pub struct ReplicationView {
     pub last_error: Str,
 }
 
+/// What a client agent gets that had no certificate.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Enrolled {
+    /// Its certificate.
+    pub cert: types::ca::SignedLeaf,
+    /// PEM of the authorities that servers are verified by.
+    pub authorities: Vec<Str>,
+    /// Whether to look at the names of servers.
+    pub verify_server_hostname: bool,
+}
+
 /// An answer.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Response {
@@ -199,6 +215,10 @@ pub enum Response {
     Promise(bool),
     /// The other datacenters.
     Federation(FederationView),
+    /// What the certificate authority did.
+    Authority(CaAnswer),
+    /// A certificate for a client agent.
+    Enrolled(Enrolled),
 }
 
 /// What travels back for a [`Request`].

@@ -2,7 +2,7 @@
 
 use crate::{
     conn::Conn,
-    message::{Answer, Request},
+    message::{Answer, Enrolled, Request, Response},
     tunnel::Tunnels,
 };
 use bytes::Bytes;
@@ -128,6 +128,30 @@ impl Pool {
     /// Those of the server, or [`RequestError::Transport`].
     pub async fn call(&self, to: SocketAddr, datacenter: Option<&str>, request: &Request) -> Answer {
         self.conn(to, datacenter, Lane::Requests).await?.call(request).await
+    }
+
+    /// What clients that ask this agent for a certificate are told; `None` where they must not ask.
+    pub(crate) fn enrollment(&self) -> Option<tls::Enrollment> {
+        self.tls.enrollment()
+    }
+
+    /// Asks the server at `to` for a certificate, over a connection of its own that shows none. The caller sets the deadline.
+    ///
+    /// # Errors
+    /// Those of the server, or [`RequestError::Transport`].
+    pub async fn enroll(&self, to: SocketAddr, csr: Str) -> Result<Enrolled, RequestError> {
+        let opened = match Conn::connect_to_enroll(&*self.net, &self.tls, self.local, to).await {
+            Ok(tunnel) => Conn::start(tunnel, &self.tasks, || {}).await,
+            Err(e) => Err(e),
+        };
+        let conn = opened.map_err(|e| RequestError::Transport {
+            text: Str::from(format!("failed to connect to {to}: {e}")),
+            sent: false,
+        })?;
+        match conn.call(&Request::Enroll { csr }).await? {
+            Response::Enrolled(enrolled) => Ok(enrolled),
+            _ => Err(RequestError::Malformed("certificate expected".into())),
+        }
     }
 
     /// Sends an opaque raft request.

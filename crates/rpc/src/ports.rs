@@ -1,8 +1,9 @@
-//! The two traits that HTTP, DNS, anti-entropy and leader duties use.
+//! The traits that HTTP, DNS, anti-entropy and leader duties use.
 
 use runtime::BoxFuture;
 use types::{
     RequestError, SecretToken,
+    ca::{CaAnswer, CaRequest},
     command::{Command, CommandResponse},
     query::{Query as QueryRequest, QueryOptions, QueryResponse},
 };
@@ -18,6 +19,17 @@ pub trait Submit: Send + Sync + 'static {
         token: &SecretToken,
         command: Command,
     ) -> BoxFuture<'_, Result<(u64, CommandResponse), RequestError>>;
+}
+
+/// The certificate authority.
+pub trait Authority: Send + Sync + 'static {
+    /// Has the leader of `datacenter` (`None` = the agent's own) do what only it can. Asking again for the same is harmless.
+    fn authority(
+        &self,
+        datacenter: Option<&str>,
+        token: &SecretToken,
+        request: CaRequest,
+    ) -> BoxFuture<'_, Result<CaAnswer, RequestError>>;
 }
 
 /// Reads.

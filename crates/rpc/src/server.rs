@@ -19,7 +19,7 @@ use tokio::{
     sync::{Semaphore, mpsc},
     task::{AbortHandle, JoinSet},
 };
-use types::{RequestError, Str, codec};
+use types::{RequestError, Str, ca::CaRequest, codec};
 
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 4096;
@@ -86,6 +86,11 @@ fn is_for_servers(request: &Request) -> bool {
         request,
         Request::PromiseBootstrap { .. } | Request::ReadPoint | Request::Submit { hops: 1.., .. }
     )
+}
+
+/// Whether only servers ask this, those of any datacenter.
+fn is_for_any_server(request: &Request) -> bool {
+    matches!(request, Request::Authority { request: CaRequest::SignIntermediate { .. }, .. })
 }
 
 /// Serves `listener` until shutdown. Each connection must say within `limit` what it is.
@@ -193,6 +198,14 @@ async fn read_requests(
                     {
                         return Err(refuse("a request between servers", why));
                     }
+                    if peer.enrolls && !matches!(request, Ok(Request::Enroll { .. })) {
+                        return Err(refuse("more than a certificate", "it shows none"));
+                    }
+                    if let (Some(why), Ok(request)) = (&peer.no_server, &request)
+                        && is_for_any_server(request)
+                    {
+                        return Err(refuse("an intermediate authority", why));
+                    }
                     let task = running.spawn(async move {
                         let answer = match request {
                             Ok(request) => handler.handle(request).await,
@@ -205,6 +218,7 @@ async fn read_requests(
                     cancel.insert(id, task);
                 }
                 Kind::RaftRequest => {
+                    // Who has no certificate is no server either.
                     if let Some(why) = &peer.not_server {
                         return Err(refuse("Raft", why));
                     }

@@ -7,7 +7,7 @@ use crate::{
     consensus::Consensus,
     datacenters::Datacenters,
     hub::ViewHub,
-    message::{Answer, FederationView, RaftConfiguration, Request, Response, StatusAnswer},
+    message::{Answer, Enrolled, FederationView, RaftConfiguration, Request, Response, StatusAnswer},
     pool::Pool,
     ports,
     servers::ServerList,
@@ -18,6 +18,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use types::{
     DatacenterName, RequestError, SecretToken, Str,
+    ca::{CaAnswer, CaRequest},
     command::{Command, CommandResponse},
     query::{Consistency, Query, QueryMeta, QueryOptions, QueryResponse},
 };
@@ -49,6 +50,8 @@ pub struct ServerSide {
     pub hub: Arc<ViewHub>,
     /// Consensus.
     pub consensus: Arc<dyn Consensus>,
+    /// The certificate authority, which acts while this server leads.
+    pub authority: Arc<dyn ports::Authority>,
 }
 
 /// Submit and Query of one agent.
@@ -470,6 +473,27 @@ impl Service {
             Request::PromiseBootstrap { servers } => {
                 Ok(Response::Promise(server.consensus.promise_bootstrap(&servers)))
             }
+            Request::Enroll { csr } => {
+                let told = self.pool.enrollment().ok_or_else(|| {
+                    RequestError::Refused(Str::new_static("auto_encrypt.allow_tls is not set on this server"))
+                })?;
+                let request = CaRequest::Enroll { csr };
+                let answer = ports::Authority::authority(self, None, &SecretToken::default(), request);
+                let CaAnswer::Leaf(cert) = Box::pin(answer).await? else {
+                    return Err(RequestError::Malformed("certificate expected".into()));
+                };
+                let tls::Enrollment { authorities, verify_server_hostname } = told;
+                Ok(Response::Enrolled(Enrolled { cert, authorities, verify_server_hostname }))
+            }
+            Request::Authority { datacenter, token, request }
+                if self.is_own(datacenter.as_deref()) && server.consensus.leadership().is_leader =>
+            {
+                server.authority.authority(None, &token, request).await.map(Response::Authority)
+            }
+            Request::Authority { datacenter, token, request } => {
+                let request = Request::Authority { datacenter: datacenter.clone(), token, request };
+                Box::pin(self.leader_request(datacenter.as_deref(), request)).await
+            }
             Request::RaftConfiguration { datacenter } => {
                 Box::pin(self.raft_configuration(datacenter.as_deref()))
                     .await
@@ -513,6 +537,8 @@ fn unexpected(response: &Response) -> RequestError {
         Response::RaftConfiguration(_) => "raft configuration",
         Response::Promise(_) => "promise",
         Response::Federation(_) => "federation",
+        Response::Authority(_) => "authority",
+        Response::Enrolled(_) => "enrolled",
     };
     RequestError::Malformed(Str::from(format!("unexpected answer of kind {what}")))
 }
@@ -526,6 +552,24 @@ impl ports::Submit for Service {
     ) -> BoxFuture<'_, Result<(u64, CommandResponse), RequestError>> {
         let (datacenter, token) = (datacenter.map(Str::new), token.clone());
         Box::pin(self.submit_inner(datacenter, token, command, 0))
+    }
+}
+
+impl ports::Authority for Service {
+    fn authority(
+        &self,
+        datacenter: Option<&str>,
+        token: &SecretToken,
+        request: CaRequest,
+    ) -> BoxFuture<'_, Result<CaAnswer, RequestError>> {
+        let datacenter = datacenter.map(Str::new);
+        let request = Request::Authority { datacenter: datacenter.clone(), token: token.clone(), request };
+        Box::pin(async move {
+            match self.leader_request(datacenter.as_deref(), request).await? {
+                Response::Authority(answer) => Ok(answer),
+                other => Err(unexpected(&other)),
+            }
+        })
     }
 }
 

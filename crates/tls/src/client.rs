@@ -62,7 +62,7 @@ impl Tls {
 
 /// For those who asked not to verify: any certificate will do, but the handshake must be signed by its key.
 #[derive(Debug)]
-struct AcceptAny(WebPkiSupportedAlgorithms);
+pub(crate) struct AcceptAny(pub(crate) WebPkiSupportedAlgorithms);
 
 impl ServerCertVerifier for AcceptAny {
     fn verify_server_cert(

@@ -1,7 +1,7 @@
 //! Connections between agents: who speaks TLS, and who is let in.
 
 use crate::{
-    reason::{is_unknown_name, not_a_server, refusal},
+    reason::{no_way_on, not_a_server, refusal},
     settings::server_name,
     state::Tls,
     stream::{Prefixed, Secure},
@@ -10,10 +10,14 @@ use connect_ca::CertFacts;
 use runtime::Stream;
 use rustls_pki_types::ServerName;
 use std::io;
+use tokio::io::AsyncWriteExt as _;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// First byte of a TLS hello.
 pub(crate) const TLS_HELLO: u8 = 0x16;
+
+/// First bytes of a connection of a client that has no certificate yet and wants one; a TLS hello follows.
+pub(crate) const ENROLL: [u8; 8] = *b"praetor\x02";
 
 /// A connection that does not come about.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +76,10 @@ pub struct Peer {
     pub lane: Lane,
     /// Why it may not act as a server; `None` when it may.
     pub not_server: Option<String>,
+    /// Why it may not act as a server of any datacenter; `None` when it may.
+    pub no_server: Option<String>,
+    /// It has no certificate and may ask for one, and for nothing else.
+    pub enrolls: bool,
 }
 
 impl Tls {
@@ -88,6 +96,19 @@ impl Tls {
         let material = self.material();
         let settings = &material.settings;
         let peer = stream.peer_addr();
+        if head == ENROLL {
+            let config = material.rpc_enroll.clone().ok_or_else(|| {
+                Refused::Tls(
+                    "it asks for a certificate, but auto_encrypt.allow_tls is not set here, or tls.internal_rpc has no cert_file and key_file"
+                        .to_owned(),
+                )
+            })?;
+            let session = TlsAcceptor::from(config).accept(stream).await.map_err(Refused::from_handshake)?;
+            let none = || Some("it has no certificate yet".to_owned());
+            let (not_server, no_server) = (none(), none());
+            let who = Peer { secure: true, lane: Lane::Requests, not_server, no_server, enrolls: true };
+            return Ok((Box::new(Secure { session, peer }), who));
+        }
         if head.first() != Some(&TLS_HELLO) {
             if settings.internal_rpc.verify_incoming {
                 return Err(Refused::Tls("Non-TLS connection attempted with VerifyIncoming set".to_owned()));
@@ -95,7 +116,13 @@ impl Tls {
             let session = Prefixed::new(head, stream);
             return Ok((
                 Box::new(Secure { session, peer }),
-                Peer { secure: false, lane: Lane::Requests, not_server: None },
+                Peer {
+                    secure: false,
+                    lane: Lane::Requests,
+                    not_server: None,
+                    no_server: None,
+                    enrolls: false,
+                },
             ));
         }
         let Some(config) = material.rpc_server.clone() else {
@@ -122,16 +149,22 @@ impl Tls {
                 return Err(Refused::Tls(why));
             }
         }
-        let not_server = if settings.internal_rpc.verify_incoming && settings.verify_server_hostname {
-            let shown = session.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-            let facts = shown.and_then(|cert| CertFacts::read(cert).ok());
-            let carries = facts.as_ref().is_some_and(|f| f.carries(&settings.server_name));
-            (!carries).then(|| not_a_server(facts.as_ref(), &settings.server_name))
-        } else {
-            None
-        };
+        let (not_server, no_server) =
+            if settings.internal_rpc.verify_incoming && settings.verify_server_hostname {
+                let shown = session.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+                let facts = shown.and_then(|cert| CertFacts::read(cert).ok());
+                let carries = facts.as_ref().is_some_and(|f| f.carries(&settings.server_name));
+                let elsewhere = facts.as_ref().is_some_and(|f| is_of_a_server(f, &settings.domain));
+                let why = (!carries).then(|| not_a_server(facts.as_ref(), &settings.server_name));
+                (why.clone(), why.filter(|_| !elsewhere))
+            } else {
+                (None, None)
+            };
         let lane = chosen.unwrap_or(Lane::Requests);
-        Ok((Box::new(Secure { session, peer }), Peer { secure: true, lane, not_server }))
+        Ok((
+            Box::new(Secure { session, peer }),
+            Peer { secure: true, lane, not_server, no_server, enrolls: false },
+        ))
     }
 
     /// Makes a session of a connection to the server port of a server of `datacenter` (`None` = the own one), when `verify_outgoing` asks for one; says whether it did.
@@ -156,6 +189,25 @@ impl Tls {
         let session =
             TlsConnector::from(config).connect(name, stream).await.map_err(Refused::from_handshake)?;
         Ok((Box::new(Secure { session, peer }), true))
+    }
+
+    /// Makes a session with a server of the own datacenter to ask it for a certificate, with none to show. The caller sets the
+    /// deadline.
+    ///
+    /// # Errors
+    /// [`Refused::Tls`] when `auto_encrypt.tls` is not set, or the certificate of the server is not acceptable.
+    pub async fn connect_enroll(&self, mut stream: Box<dyn Stream>) -> Result<Box<dyn Stream>, Refused> {
+        let material = self.material();
+        let config = material.rpc_enroll_client.clone();
+        let config = config.ok_or_else(|| Refused::Tls("auto_encrypt.tls is not set".to_owned()))?;
+        let name = material.settings.server_name.clone();
+        let name = ServerName::try_from(name.clone())
+            .map_err(|e| Refused::Tls(format!("{name:?} cannot be a server's name: {e}")))?;
+        let peer = stream.peer_addr();
+        stream.write_all(&ENROLL).await?;
+        let session =
+            TlsConnector::from(config).connect(name, stream).await.map_err(Refused::from_handshake)?;
+        Ok(Box::new(Secure { session, peer }))
     }
 
     /// Whether this agent has what [`Self::connect_tunnel`] and its other side need.
@@ -193,10 +245,10 @@ impl Tls {
             .map_err(|e| Refused::Tls(format!("{name:?} cannot be a server's name: {e}")))?;
         let peer = stream.peer_addr();
         let session = TlsConnector::from(config).connect(server, stream).await.map_err(|e| {
-            match is_unknown_name(&e) {
+            match no_way_on(&e) {
                 // The gateway says so, not the server; another gateway may know the way.
-                true => Refused::Io(io::Error::new(io::ErrorKind::NotFound, "it knows no way to that name")),
-                false => Refused::from_handshake(e),
+                Some(why) => Refused::Io(io::Error::new(io::ErrorKind::NotFound, why)),
+                None => Refused::from_handshake(e),
             }
         })?;
         if session.get_ref().1.alpn_protocol() != Some(lane.alpn()) {

@@ -10,6 +10,7 @@
 
 mod client;
 mod handshake;
+mod learned;
 mod listen;
 mod load;
 mod material;
@@ -25,6 +26,7 @@ mod verify;
 
 pub use client::plain_client;
 pub use handshake::{Lane, Peer, Refused};
+pub use learned::{Enrollment, Learned};
 pub use listen::{Accepted, linger};
 pub use material::{Material, OwnCertificate};
 pub use reason::refusal;

@@ -8,6 +8,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
 };
+use types::Str;
 
 /// Largest file that is taken for PEM, bytes.
 const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -71,7 +72,7 @@ pub(crate) fn authorities(part: &Part) -> Result<Option<RootCertStore>, LoadErro
     Ok(Some(store))
 }
 
-fn add(store: &mut RootCertStore, file: &Path, pem: &[u8]) -> Result<(), String> {
+pub(crate) fn add(store: &mut RootCertStore, file: &Path, pem: &[u8]) -> Result<(), String> {
     let found = certificates(pem).map_err(|e| format!("failed to parse PEM {}: {e}", file.display()))?;
     if found.is_empty() {
         return Err(format!("failed to parse PEM {}", file.display()));
@@ -80,6 +81,21 @@ fn add(store: &mut RootCertStore, file: &Path, pem: &[u8]) -> Result<(), String>
         store.add(cert).map_err(|e| format!("{}: {e}", file.display()))?;
     }
     Ok(())
+}
+
+/// The authorities of a part as text.
+pub(crate) fn authority_texts(part: &Part) -> Vec<Str> {
+    let files = match (&part.ca_file, &part.ca_path) {
+        (Some(file), _) => vec![file.clone()],
+        (None, Some(dir)) => {
+            let mut files = Vec::new();
+            // Whoever reads the same for use says what is wrong with it.
+            let _unreadable = walk(dir, &mut files);
+            files
+        }
+        (None, None) => Vec::new(),
+    };
+    files.iter().filter_map(|f| String::from_utf8(read(f).ok()?).ok()).map(Str::from).collect()
 }
 
 /// All files below `dir`, sorted.

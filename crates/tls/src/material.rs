@@ -1,7 +1,9 @@
 //! Everything that was read from the files, in the form that handshakes need.
 
 use crate::{
+    client::AcceptAny,
     handshake::Lane,
+    learned::{self, Enrollment, Learned},
     load::{self, Fault, Own},
     settings::{LoadError, Part, Settings},
     suites,
@@ -40,6 +42,12 @@ pub struct Material {
     pub(crate) rpc_client: Option<Arc<ClientConfig>>,
     /// One for each [`Lane`], which always looks at names; `None` without a certificate to show.
     pub(crate) tunnel_clients: Option<[Arc<ClientConfig>; Lane::ALL.len()]>,
+    /// For clients that have no certificate yet, where they may ask for one.
+    pub(crate) rpc_enroll: Option<Arc<ServerConfig>>,
+    /// The other side of it, where this agent asks for one.
+    pub(crate) rpc_enroll_client: Option<Arc<ClientConfig>>,
+    /// What such clients are told.
+    pub(crate) enrollment: Enrollment,
     pub(crate) https: Option<Arc<ServerConfig>>,
     /// Authorities and certificate of `internal_rpc`, for probes.
     pub(crate) roots: Option<Arc<RootCertStore>>,
@@ -72,20 +80,33 @@ impl TimeProvider for Clock {
 /// What the files of one part hold.
 struct Loaded {
     roots: Option<Arc<RootCertStore>>,
+    /// Those of clients.
+    client_roots: Option<Arc<RootCertStore>>,
     own: Option<Own>,
+    /// Its certificate comes from the servers, or will.
+    learns: bool,
 }
 
 impl Loaded {
     fn read(part: &Part) -> Result<Self, LoadError> {
+        Self::read_with(part, &Learned::default(), false)
+    }
+
+    fn read_with(part: &Part, learned: &Learned, learns: bool) -> Result<Self, LoadError> {
         let provider = suites::provider(part)?;
         let fault = Fault(part.name);
-        let roots = load::authorities(part)?.map(Arc::new);
-        let own = load::own(part, &provider)?;
+        let roots = learned::with(load::authorities(part)?, &learned.server_authorities)?;
+        let client_roots = learned::with(roots.clone(), &learned.client_authorities)?.map(Arc::new);
+        let roots = roots.map(Arc::new);
+        let own = match (load::own(part, &provider)?, &learned.own) {
+            (None, Some((chain, key))) => Some(learned::own(chain, key, &provider)?),
+            (own, _) => own,
+        };
         if part.verify_incoming {
             if roots.is_none() {
                 return Err(fault.plain("VerifyIncoming set but no CA certificates were provided"));
             }
-            if own.is_none() {
+            if own.is_none() && !learns {
                 return Err(fault.plain(
                     "VerifyIncoming requires either a Cert and Key pair in the configuration file, or auto_encrypt/auto_config be enabled",
                 ));
@@ -94,7 +115,7 @@ impl Loaded {
         if part.verify_outgoing && roots.is_none() {
             return Err(fault.plain("VerifyOutgoing set but no CA certificates were provided"));
         }
-        Ok(Self { roots, own })
+        Ok(Self { roots, client_roots, own, learns })
     }
 
     fn resolver(&self) -> Option<Arc<SingleCertAndKey>> {
@@ -110,7 +131,7 @@ impl Loaded {
         let builder = ServerConfig::builder_with_details(provider.clone(), clock.clone())
             .with_protocol_versions(suites::versions(part))
             .map_err(|e| fail(&e))?;
-        let builder = match &self.roots {
+        let builder = match &self.client_roots {
             Some(roots) if part.verify_incoming => {
                 let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider)
                     .build()
@@ -129,7 +150,8 @@ impl Loaded {
         names: bool,
         clock: &Arc<Clock>,
     ) -> Result<Option<Arc<ClientConfig>>, LoadError> {
-        let Some(roots) = self.roots.clone().filter(|_| part.verify_outgoing) else { return Ok(None) };
+        let secured = part.verify_outgoing || (self.learns && self.own.is_some());
+        let Some(roots) = self.roots.clone().filter(|_| secured) else { return Ok(None) };
         let fail = |e: &dyn fmt::Display| Fault(part.name).plain(format!("TLS cannot be set up: {e}"));
         let provider = Arc::new(suites::provider(part)?);
         let algorithms = provider.signature_verification_algorithms;
@@ -149,10 +171,11 @@ impl Loaded {
 }
 
 impl Material {
-    /// Reads all files.
-    pub(crate) fn load(settings: Settings, clock: &Arc<Clock>) -> Result<Self, LoadError> {
+    /// Reads all files; what was learned counts beside them.
+    pub(crate) fn load(settings: Settings, clock: &Arc<Clock>, learned: &Learned) -> Result<Self, LoadError> {
+        let names = settings.verify_server_hostname || learned.verify_server_hostname;
         let (rpc, https, grpc) = (
-            Loaded::read(&settings.internal_rpc)?,
+            Loaded::read_with(&settings.internal_rpc, learned, settings.learns)?,
             Loaded::read(&settings.https)?,
             Loaded::read(&settings.grpc)?,
         );
@@ -188,10 +211,21 @@ impl Material {
             }),
             None => None,
         };
+        let open = Part { verify_incoming: false, ..settings.internal_rpc.clone() };
+        let rpc_enroll = if settings.enrolls { rpc.server(&open, clock)? } else { None };
+        let rpc_enroll_client =
+            if settings.learns { Some(first_client(&settings, &rpc, names, clock)?) } else { None };
+        let enrollment = Enrollment {
+            authorities: load::authority_texts(&settings.internal_rpc),
+            verify_server_hostname: settings.verify_server_hostname,
+        };
         Ok(Self {
             rpc_server,
             tunnel_clients,
-            rpc_client: rpc.client(&settings.internal_rpc, settings.verify_server_hostname, clock)?,
+            rpc_client: rpc.client(&settings.internal_rpc, names, clock)?,
+            rpc_enroll,
+            rpc_enroll_client,
+            enrollment,
             https,
             roots: rpc.roots.clone(),
             key: rpc.resolver(),
@@ -199,4 +233,28 @@ impl Material {
             settings,
         })
     }
+}
+
+/// A client that has no certificate to show; it verifies the server if the settings want servers verified.
+fn first_client(
+    settings: &Settings,
+    rpc: &Loaded,
+    names: bool,
+    clock: &Arc<Clock>,
+) -> Result<Arc<ClientConfig>, LoadError> {
+    let part = &settings.internal_rpc;
+    let fail = |e: &dyn fmt::Display| Fault(part.name).plain(format!("TLS cannot be set up: {e}"));
+    let provider = Arc::new(suites::provider(part)?);
+    let algorithms = provider.signature_verification_algorithms;
+    let builder = ClientConfig::builder_with_details(provider, clock.clone())
+        .with_protocol_versions(suites::versions(part))
+        .map_err(|e| fail(&e))?
+        .dangerous();
+    let builder = match rpc.roots.clone().filter(|_| part.verify_outgoing) {
+        Some(roots) => {
+            builder.with_custom_certificate_verifier(Arc::new(ServerVerifier { roots, algorithms, names }))
+        }
+        None => builder.with_custom_certificate_verifier(Arc::new(AcceptAny(algorithms))),
+    };
+    Ok(Arc::new(builder.with_no_client_auth()))
 }

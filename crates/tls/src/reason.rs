@@ -14,9 +14,17 @@ fn of_tls(e: &io::Error) -> Option<&Error> {
     inner.downcast_ref::<Error>().or_else(|| inner.source()?.downcast_ref())
 }
 
-/// Whether whoever was asked does not know the name that was asked for.
-pub(crate) fn is_unknown_name(e: &io::Error) -> bool {
-    matches!(of_tls(e), Some(Error::AlertReceived(AlertDescription::UnrecognisedName)))
+/// Why a gateway does not lead on, when that is who ended the handshake: servers send other alerts.
+pub(crate) fn no_way_on(e: &io::Error) -> Option<&'static str> {
+    match of_tls(e) {
+        Some(Error::AlertReceived(AlertDescription::UnrecognisedName)) => {
+            Some("it knows no way to that name")
+        }
+        Some(Error::AlertReceived(AlertDescription::InternalError)) => {
+            Some("it cannot reach what is behind it")
+        }
+        _ => None,
+    }
 }
 
 fn text(e: &Error) -> String {

@@ -41,6 +41,10 @@ pub struct Settings {
     pub server_name: String,
     /// The domain in it, for the names of servers of other datacenters.
     pub domain: String,
+    /// The servers give this client its certificate (`auto_encrypt.tls`), see [`crate::Learned`].
+    pub learns: bool,
+    /// Clients without a certificate may ask this server for one (`auto_encrypt.allow_tls`).
+    pub enrolls: bool,
 }
 
 /// `server.<dc>.<domain>`, which the certificates of all servers of a datacenter carry.

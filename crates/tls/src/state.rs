@@ -1,11 +1,13 @@
 //! The agent's one holder of TLS material.
 
 use crate::{
+    learned::{Enrollment, Learned},
     load,
     material::{Clock, Material, OwnCertificate},
     settings::{LoadError, Settings},
 };
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use runtime::WallClock;
 use std::{os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc};
 
@@ -14,6 +16,7 @@ use std::{os::unix::fs::MetadataExt as _, path::PathBuf, sync::Arc};
 pub struct Tls {
     now: ArcSwap<Material>,
     clock: Arc<Clock>,
+    learned: Mutex<Learned>,
 }
 
 /// What can be seen of files from outside.
@@ -27,13 +30,17 @@ impl Tls {
     /// [`LoadError`] names the setting and the file.
     pub fn load(settings: Settings, clock: Arc<dyn WallClock>) -> Result<Self, LoadError> {
         let clock = Arc::new(Clock(clock));
-        let material = Material::load(settings, &clock)?;
-        Ok(Self { now: ArcSwap::from_pointee(material), clock })
+        let material = Material::load(settings, &clock, &Learned::default())?;
+        Ok(Self { now: ArcSwap::from_pointee(material), clock, learned: Mutex::default() })
     }
 
     /// No TLS at all: plain connections out and in.
     pub fn off(clock: Arc<dyn WallClock>) -> Self {
-        Self { now: ArcSwap::from_pointee(Material::default()), clock: Arc::new(Clock(clock)) }
+        Self {
+            now: ArcSwap::from_pointee(Material::default()),
+            clock: Arc::new(Clock(clock)),
+            learned: Mutex::default(),
+        }
     }
 
     /// Reads files for [`Self::install`]; what is in force stays so.
@@ -41,7 +48,25 @@ impl Tls {
     /// # Errors
     /// [`LoadError`].
     pub fn prepare(&self, settings: Settings) -> Result<Material, LoadError> {
-        Material::load(settings, &self.clock)
+        Material::load(settings, &self.clock, &self.learned.lock().clone())
+    }
+
+    /// Takes over what was learned, in place of what was learned before.
+    ///
+    /// # Errors
+    /// [`LoadError`]; nothing changes then.
+    pub fn learn(&self, learned: Learned) -> Result<(), LoadError> {
+        let mut now = self.learned.lock();
+        let material = Material::load(self.material().settings.clone(), &self.clock, &learned)?;
+        *now = learned;
+        self.install(material);
+        Ok(())
+    }
+
+    /// What clients that ask for a certificate are told; `None` where they must not ask.
+    pub fn enrollment(&self) -> Option<Enrollment> {
+        let material = self.material();
+        material.settings.enrolls.then(|| material.enrollment.clone())
     }
 
     /// Handshakes that begin from now on use `material`.

@@ -1,6 +1,6 @@
 //! Handshakes between agents in memory, and mistakes in files.
 
-use crate::{Accepted, LoadError, Part, Peer, Refused, Settings, Tls, refusal, server_name};
+use crate::{Accepted, Lane, Learned, LoadError, Part, Peer, Refused, Settings, Tls, refusal, server_name};
 use connect_ca::{AgentCa, AgentCert, Issued, KeyPair, Role, agent_ca, agent_cert};
 use runtime::{Stream, TestClock};
 use std::{
@@ -121,6 +121,7 @@ impl Files {
             verify_server_hostname: true,
             server_name: server_name("dc1", "consul."),
             domain: "consul.".into(),
+            ..Settings::default()
         }
     }
 }
@@ -165,7 +166,10 @@ async fn servers_and_clients_of_one_authority_meet() {
     let files = Files::new();
     let server = tls(files.strict("a", "a-server"));
     let (peer, client) = meet(&server, &tls(files.strict("a", "a-server"))).await;
-    assert_eq!(peer.unwrap(), Peer { secure: true, not_server: None });
+    assert_eq!(
+        peer.unwrap(),
+        Peer { secure: true, lane: Lane::Requests, not_server: None, no_server: None, enrolls: false }
+    );
     assert_eq!(client, Ok(true));
     for other in ["a-client", "a-cli"] {
         let (peer, client) = meet(&server, &tls(files.strict("a", other))).await;
@@ -309,4 +313,66 @@ fn mistakes_name_setting_and_file() {
     settings.https.cipher_suites = vec!["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256".into()];
     settings.https.min_version = "TLSv1_3".into();
     assert_eq!(tls(settings).own().len(), 2);
+}
+
+/// What both sides say when `client` asks `server` for a certificate.
+async fn enroll(server: &Tls, client: &Tls) -> (Result<Peer, String>, Result<(), String>) {
+    let (a, b) = tokio::io::duplex(64 << 10);
+    let accept = async {
+        let mut stream: Box<dyn Stream> = Box::new(Pipe(a));
+        let mut head = vec![0; 8];
+        stream.read_exact(&mut head).await.map_err(|e| e.to_string())?;
+        let (mut stream, peer) = server.accept_rpc(stream, head).await.map_err(|e| e.to_string())?;
+        stream.write_all(b"!").await.map_err(|e| e.to_string())?;
+        stream.flush().await.map_err(|e| e.to_string())?;
+        Ok(peer)
+    };
+    let connect = async {
+        let mut stream = client.connect_enroll(Box::new(Pipe(b))).await.map_err(|e| e.to_string())?;
+        stream.read_u8().await.map(drop).map_err(|e| e.to_string())
+    };
+    tokio::join!(accept, connect)
+}
+
+#[tokio::test]
+async fn a_client_without_a_certificate_asks_and_then_shows_what_it_got() {
+    let files = Files::new();
+    let mut gives = files.strict("a", "a-server");
+    gives.enrolls = true;
+    let mut learns = files.strict("a", "a-client");
+    for part in [&mut learns.internal_rpc, &mut learns.https] {
+        part.cert_file = None;
+        part.verify_incoming = part.name == "internal_rpc";
+    }
+    learns.learns = true;
+    let (server, client) = (tls(gives), tls(learns.clone()));
+    let (peer, asked) = enroll(&server, &client).await;
+    let peer = peer.unwrap();
+    assert!(peer.enrolls && peer.not_server.is_some() && peer.no_server.is_some());
+    assert_eq!(asked, Ok(()));
+    let told = server.enrollment().unwrap();
+    assert!(told.verify_server_hostname && told.authorities.len() == 1);
+
+    // Without one it is not let in otherwise; with one of an authority that the server learned of, it is.
+    assert!(meet(&server, &client).await.0.is_err());
+    let text = |name: &str| types::Str::from(std::fs::read_to_string(files.path(name)).unwrap());
+    let key = types::SecretToken::new(text("b-client-key.pem"));
+    let own = Some((text("b-client.pem"), key));
+    client.learn(Learned { own, server_authorities: told.authorities, ..Learned::default() }).unwrap();
+    assert!(meet(&server, &client).await.0.is_err(), "the server does not know that authority yet");
+    let authorities = vec![text("b.pem")];
+    server.learn(Learned { client_authorities: authorities, ..Learned::default() }).unwrap();
+    assert!(meet(&server, &client).await.0.unwrap().not_server.is_some());
+    assert_eq!(client.own()[0].file.display().to_string(), "auto_encrypt");
+    client.reload().unwrap();
+    assert_eq!(client.own().len(), 1, "a reload forgets nothing");
+    let bad = client
+        .learn(Learned { own: Some(("x".into(), types::SecretToken::new("SECRET"))), ..Learned::default() });
+    assert!(!bad.unwrap_err().to_string().contains("SECRET"));
+
+    // A server of another authority is not asked, and one that gives none says so.
+    let (_, asked) = enroll(&tls(Settings { enrolls: true, ..files.strict("b", "b-server") }), &client).await;
+    assert!(asked.is_err());
+    let (refused, _) = enroll(&tls(files.strict("a", "a-server")), &client).await;
+    assert!(refused.unwrap_err().contains("auto_encrypt.allow_tls is not set"));
 }

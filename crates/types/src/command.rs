@@ -211,6 +211,8 @@ pub enum Command {
         /// Datacenters to forget.
         delete: Vec<DatacenterName>,
     },
+    /// Takes the next serial number of the authority; answers `Number`.
+    CaSerial,
 }
 
 impl Command {
@@ -227,6 +229,7 @@ impl Command {
             | Self::Deregister(_)
             | Self::Kv { .. }
             | Self::CaSet { .. }
+            | Self::CaSerial
             | Self::AutopilotSet { .. }
             | Self::ReapTombstones { .. }
             | Self::ReplicateConfigEntries { .. }
@@ -255,4 +258,6 @@ pub enum CommandResponse {
     Refused(Str),
     /// Answers of a batch.
     Batch(Vec<Self>),
+    /// A number that was handed out.
+    Number(u64),
 }

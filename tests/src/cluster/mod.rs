@@ -3,6 +3,7 @@
 mod dns;
 mod node;
 mod ports;
+mod tls;
 
 pub use dns::ask_dns;
 pub use node::Node;

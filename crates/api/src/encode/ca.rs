@@ -1,11 +1,11 @@
-//! Roots of the certificate authority.
+//! The certificate authority: roots, settings, leaves.
 
 use super::{
     strings,
     writer::{Array, Object, key},
 };
 use crate::time::rfc3339;
-use types::ca::CaRoots;
+use types::ca::{CaConfig, CaRoots, ServiceLeaf};
 
 /// `/v1/connect/ca/roots`.
 pub fn ca_roots(out: &mut Vec<u8>, roots: &CaRoots) {
@@ -48,4 +48,41 @@ pub fn ca_pem(out: &mut Vec<u8>, roots: &CaRoots) {
             }
         }
     }
+}
+
+/// `/v1/connect/ca/configuration`. Private keys are not part of it.
+pub fn ca_config(out: &mut Vec<u8>, config: &CaConfig) {
+    let mut o = Object::open(out);
+    o.str(key!("Provider"), &config.provider);
+    let text = config.config.as_ref().map_or("{}", |c| c.as_json_text());
+    o.value(key!("Config")).extend_from_slice(text.as_bytes());
+    let state = config.state().map_or_else(|| "null".to_owned(), |s| s.to_string());
+    o.value(key!("State")).extend_from_slice(state.as_bytes());
+    o.bool(key!("ForceWithoutCrossSigning"), false);
+    o.index(config.index);
+    o.close();
+}
+
+/// `/v1/agent/connect/ca/leaf/:service`.
+pub fn service_leaf(out: &mut Vec<u8>, leaf: &ServiceLeaf) {
+    let cert = &leaf.cert;
+    let mut o = Object::open(out);
+    o.str(key!("SerialNumber"), &cert.serial_number);
+    o.str(key!("CertPEM"), &cert.cert_pem);
+    o.str(key!("PrivateKeyPEM"), leaf.private_key_pem.expose());
+    o.str(key!("Service"), &leaf.service);
+    o.str(key!("ServiceURI"), &cert.uri);
+    o.str(key!("ValidAfter"), &rfc3339(cert.valid_after.saturating_mul(1000)));
+    o.str(key!("ValidBefore"), &rfc3339(cert.valid_before.saturating_mul(1000)));
+    o.u64(key!("CreateIndex"), cert.index);
+    o.u64(key!("ModifyIndex"), cert.index);
+    o.close();
+}
+
+/// `/v1/agent/connect/authorize`.
+pub fn authorization(out: &mut Vec<u8>, authorized: bool, reason: &str) {
+    let mut o = Object::open(out);
+    o.bool(key!("Authorized"), authorized);
+    o.str(key!("Reason"), reason);
+    o.close();
 }

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod config;
+mod connect_ca;
 mod definitions;
 mod force_leave;
 mod gateway;

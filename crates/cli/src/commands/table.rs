@@ -102,14 +102,19 @@ pub(super) static ALL: &[Entry] = &[
     C(&config::LIST),
     C(&config::READ),
     C(&config::WRITE),
-    group("connect", "Interact with the service mesh", "This command has subcommands for the service mesh."),
+    group(
+        "connect",
+        "Interact with the service mesh",
+        "This command has subcommands for interacting with Consul Connect.",
+    ),
     group(
         "connect ca",
         "Interact with the mesh's certificate authority",
-        "This command has subcommands for the certificate authority.",
+        "This command has subcommands for interacting with Consul Connect's\n\
+         certificate authority, which signs the certificates of all services.",
     ),
-    later("connect ca get-config", "Display the CA configuration"),
-    later("connect ca set-config", "Modify the CA configuration"),
+    C(&connect_ca::GET),
+    C(&connect_ca::SET),
     later("connect envoy", "Run or configure Envoy as a mesh proxy"),
     later("connect expose", "Expose a service through an ingress gateway"),
     C(&gateway::COMMAND),

@@ -45,7 +45,7 @@ pub(crate) fn get<'a>(ctx: &'a Ctx<'a>, _body: Bytes) -> BoxFuture<'a, Result<Re
 }
 
 /// `wait` with its default, bound and jitter.
-fn wait_time(ctx: &Ctx<'_>) -> Result<Duration, HttpError> {
+pub(super) fn wait_time(ctx: &Ctx<'_>) -> Result<Duration, HttpError> {
     let wait = match ctx.params.get("wait") {
         "" => Duration::ZERO,
         text => api::duration::parse(text).map_err(|_e| HttpError::bad_request("Invalid wait time"))?,

@@ -84,9 +84,9 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/agent/check/update/" => Put wait(agent_checks::update);
     "/v1/agent/health/service/id/" => Get Now(agent_health::by_id);
     "/v1/agent/health/service/name/" => Get Now(agent_health::by_name);
-    "/v1/agent/connect/authorize" => Post NotBuilt("mesh authorization");
+    "/v1/agent/connect/authorize" => Post wait(connect::authorize);
     "/v1/agent/connect/ca/roots" => Get Read(connect::agent_roots);
-    "/v1/agent/connect/ca/leaf/" => Get NotBuilt("mesh leaf certificates");
+    "/v1/agent/connect/ca/leaf/" => Get wait(connect::leaf);
 
     "/v1/catalog/register" => Put wait(catalog::register);
     "/v1/catalog/deregister" => Put wait(catalog::deregister);
@@ -103,7 +103,7 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/config/" => Get Read(config::get), Delete wait(config::delete);
     "/v1/exported-services" => Get NotBuilt("the view of exported services");
 
-    "/v1/connect/ca/configuration" => Get NotBuilt("mesh authority configuration"), Put NotBuilt("mesh authority configuration");
+    "/v1/connect/ca/configuration" => Get Read(connect::configuration), Put wait(connect::configure);
     "/v1/connect/ca/roots" => Get Read(connect::roots);
     "/v1/connect/intentions" => Get INTENTIONS, Post INTENTIONS;
     "/v1/connect/intentions/" => Get INTENTIONS, Put INTENTIONS, Delete INTENTIONS;

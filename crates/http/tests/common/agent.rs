@@ -7,7 +7,8 @@ use runtime::BoxFuture;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::{Notify, mpsc};
 use types::{
-    RequestError, SecretToken, Str,
+    RequestError, SecretToken, Str, Tenancy,
+    ca::{CaUpdate, ServiceLeaf},
     definition::{CheckDefinition, ServiceDefinition},
     member::{Member, MemberStatus},
     record::{HealthCheck, NodeService},
@@ -131,7 +132,31 @@ impl RegistryPort for MockAgent {
     }
 }
 
+impl MeshPort for MockAgent {
+    fn leaf(
+        &self,
+        _tenancy: &Tenancy,
+        service: &str,
+        min_index: u64,
+        _wait: std::time::Duration,
+        _token: SecretToken,
+    ) -> PortFuture<'_, (Arc<ServiceLeaf>, bool)> {
+        let mut leaf = ServiceLeaf { service: service.into(), ..ServiceLeaf::default() };
+        leaf.cert.index = min_index + 1;
+        Box::pin(async move { Ok((Arc::new(leaf), min_index > 0)) })
+    }
+    fn configure_ca(&self, dc: Option<&str>, update: CaUpdate, _token: SecretToken) -> PortFuture<'_, ()> {
+        if update.provider != "consul" {
+            return Box::pin(async { Err(RequestError::Refused("unknown CA provider".into()).into()) });
+        }
+        self.call(format!("ca {dc:?} {}", update.config.as_json_text()))
+    }
+}
+
 impl OperatorPort for MockAgent {
+    fn federation(&self, dc: Option<&str>, _here: bool) -> PortFuture<'_, rpc::message::FederationView> {
+        other(dc, rpc::message::FederationView::default())
+    }
     fn raft_leader(&self, dc: Option<&str>) -> PortFuture<'_, Str> {
         other(dc, "127.0.0.1:8300".into())
     }

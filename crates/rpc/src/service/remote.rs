@@ -12,8 +12,12 @@ use types::{Outcome, RequestError, Str};
 
 /// Servers of another datacenter that are asked before it counts as out of reach.
 const REMOTE_TRIES: usize = 3;
-/// Between two measurements of the way to another datacenter.
+/// Between two measurements of the way to another datacenter that answers.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// The same for one that has just stopped to answer: soon it is clear whether requests for it are to be refused, or welcome again.
+const PROBE_SOON: Duration = Duration::from_secs(1);
+/// Failures after which it is probed like the others: it is gone for longer.
+const SOON_MAX: u32 = 15;
 /// A datacenter that takes longer to say who leads it is not there.
 const PROBE_LIMIT: Duration = Duration::from_secs(3);
 
@@ -75,15 +79,23 @@ impl Service {
     /// Measures the way to every other datacenter from time to time, also to those that are not asked any more. Ends with
     /// `shutdown`; only servers run it.
     pub async fn probe_datacenters(self: Arc<Self>, shutdown: Shutdown) {
+        let mut regular = Instant::now() + PROBE_INTERVAL;
         loop {
             tokio::select! {
                 () = shutdown.wait() => return,
-                () = tokio::time::sleep(PROBE_INTERVAL) => {}
+                () = tokio::time::sleep(PROBE_SOON) => {}
+            }
+            let all = Instant::now() >= regular;
+            if all {
+                regular = Instant::now() + PROBE_INTERVAL;
             }
             let mut probes = JoinSet::new();
             for remote in self.datacenters.remotes() {
-                let this = self.clone();
-                probes.spawn(async move { this.probe(&remote).await });
+                let reach = remote.reach();
+                if all || (1..SOON_MAX).contains(&reach.failures) {
+                    let this = self.clone();
+                    probes.spawn(async move { this.probe(&remote).await });
+                }
             }
             tokio::select! {
                 () = shutdown.wait() => return,

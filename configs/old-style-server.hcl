@@ -1,0 +1,33 @@
+# A server of a secondary datacenter, in the style of older releases: flat TLS keys, `ui`, federation through mesh gateways.
+server             = true
+datacenter         = "dc2"
+primary_datacenter = "dc1"
+data_dir           = "/var/lib/praetor"
+bind_addr          = "{{ GetInterfaceIP \"eth0\" }}"
+client_addr        = "0.0.0.0"
+
+bootstrap_expect = 3
+retry_join       = ["dc2-server-1.example.net", "dc2-server-2.example.net", "dc2-server-3.example.net"]
+encrypt          = "J/4mE4cVZUVsQFF5KsXKLNhsZYIvGTUmLzpGUxKvZnI="
+
+ui                            = true
+enable_central_service_config = true
+
+ca_file                = "/etc/praetor/tls/ca.pem"
+cert_file              = "/etc/praetor/tls/server.pem"
+key_file               = "/etc/praetor/tls/server-key.pem"
+verify_incoming_rpc    = true
+verify_outgoing        = true
+verify_server_hostname = true
+
+ports {
+  https    = 8501
+  grpc_tls = 8503
+}
+
+connect {
+  enabled                            = true
+  enable_mesh_gateway_wan_federation = true
+}
+
+primary_gateways = ["203.0.113.7:8443", "203.0.113.8:8443"]
