@@ -134,7 +134,8 @@ impl Gateway {
     /// Resolves once every route that the agent knows is there. Cancel safe.
     pub async fn complete(&self) {
         // The sender lives as long as this gateway.
-        let _ready = self.shared.ready.subscribe().wait_for(|ready| *ready).await;
+        let mut ready = self.shared.ready.subscribe();
+        let _ready = ready.wait_for(|ready| *ready).await;
     }
 
     /// Looks at the table.
