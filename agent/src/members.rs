@@ -13,7 +13,7 @@ use rpc::{Datacenters, Pool, ServerList};
 use runtime::Tasks;
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use telemetry::Metrics;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use types::{
     DatacenterName, Str,
     member::{Member, MemberStatus, ServerInfo},
@@ -78,10 +78,10 @@ pub fn follow_wan(
 ) {
     let (wan, lan, own, shutdown) =
         (wan.clone(), lan.clone(), config.node.datacenter.clone(), tasks.shutdown().clone());
-    let primary = config.node.primary_datacenter.clone();
+    let (primary, owner) = (config.node.primary_datacenter.clone(), tasks.clone());
     tasks.spawn_critical("WAN membership", async move {
         let (mut far, mut near) = (wan.member_changes(), lan.member_changes());
-        let mut complained = BTreeMap::new();
+        let (mut complained, joins) = (BTreeMap::new(), Arc::new(Semaphore::new(1)));
         loop {
             far.mark_unchanged();
             near.mark_unchanged();
@@ -90,7 +90,7 @@ pub fn follow_wan(
                 let near = wan_addresses(&here, &own);
                 // Those of an earlier run are how a datacenter that was down as a whole finds the others again.
                 let far = wan.former().iter().chain(everywhere.iter().map(|m| &m.name));
-                routes.set(&own, near, far.map(Str::as_str), &[primary.0.clone()]);
+                routes.set(&own, near, far.map(Str::as_str), std::slice::from_ref(&primary.0));
             }
             complain_of_primaries(&wan.members(), &primary, &mut complained);
             let mut known: BTreeMap<DatacenterName, Vec<SocketAddr>> = BTreeMap::new();
@@ -105,10 +105,22 @@ pub fn follow_wan(
             }
             datacenters.set(&known);
             let absent = absent_from_wan(&lan.members(), &wan.members(), &own, routes.is_some());
+            // One at a time, and beside this loop: a server that is not reached must not keep news of others from being heard.
             if !absent.is_empty()
-                && let Err(error) = wan.join(&absent).await
+                && let Ok(turn) = joins.clone().try_acquire_owned()
             {
-                tracing::debug!(%error, "servers of this datacenter cannot be brought into the WAN pool yet");
+                let (wan, stop) = (wan.clone(), shutdown.clone());
+                owner.spawn("WAN join", async move {
+                    // What was joined stays joined.
+                    let joined = tokio::select! {
+                        () = stop.wait() => return,
+                        joined = wan.join(&absent) => joined,
+                    };
+                    if let Err(error) = joined {
+                        tracing::debug!(%error, "servers of this datacenter cannot be brought into the WAN pool yet");
+                    }
+                    drop(turn);
+                });
             }
             tokio::select! {
                 () = shutdown.wait() => return,

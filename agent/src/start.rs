@@ -552,13 +552,16 @@ impl Agent {
     }
 }
 
+/// Ways out to other datacenters, and what comes in on them.
+type Tunnels = (Arc<Dialer>, Arc<Inbound>);
+
 /// What connects servers of other datacenters through mesh gateways, where that is configured.
 fn federate(
     config: &RuntimeConfig,
     world: &World,
     tls: &Arc<tls::Tls>,
     source: Option<IpAddr>,
-) -> Result<Option<(Arc<Dialer>, Arc<Inbound>)>, StartError> {
+) -> Result<Option<Tunnels>, StartError> {
     if !config.server || !config.connect.mesh_gateway_wan_federation {
         return Ok(None);
     }

@@ -47,11 +47,12 @@ client() {
     -bind "127.0.$1.8" -client "127.0.$1.8" -retry-join "127.0.$1.1"
 }
 
-# gateway <dc number> <address>: beside server 1, registered with its agent
+# gateway <dc number> <gateway number>: registered with the agent of server 1
 gateway() {
-  mkdir -p "$work/gateway-$2"
-  start "gateway-$2" "$praetor" connect gateway -mesh -register -expose-servers -service "mesh-gateway-$2" \
-    -address "127.0.$1.$2:8443" -wan-address "127.0.$1.$2:8443" -http-addr "127.0.$1.1:8500"
+  mkdir -p "$work/dc$1-g$2"
+  at=127.0.$1.$((8 + $2)):8443
+  start "dc$1-g$2" "$praetor" connect gateway -mesh -register -expose-servers -service "mesh-gateway-$2" \
+    -address "$at" -wan-address "$at" -http-addr "127.0.$1.1:8500"
 }
 
 up() {
@@ -77,10 +78,10 @@ up() {
       sleep 0.5
     done
   done
-  gateway 1 9
-  gateway 1 10
-  gateway 2 9
-  gateway 3 9
+  gateway 1 1
+  gateway 1 2
+  gateway 2 1
+  gateway 3 1
   # Until a client in dc3 reads from dc2, which is the longest way there is.
   try=0
   until "$praetor" catalog nodes -datacenter dc2 -http-addr 127.0.3.8:8500 > /dev/null 2>&1 || [ $try -ge 120 ]; do

@@ -24,6 +24,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("gossip_packet", gossip_packet),
     ("gossip_stream", gossip_stream),
     ("tls_preface", tls_preface),
+    ("wan_packets", wan_packets),
     ("csr", csr),
 ];
 
@@ -88,6 +89,42 @@ fn gossip_stream(input: &[u8]) {
     let _ = core.ping_answered(now, 1, input);
     while core.poll_output().is_some() {}
     assert!(core.members().iter().any(|m| m.name == "n1"), "it is still a member");
+}
+
+/// Whole and byte by byte the same packets come out, and what comes out goes in again.
+fn wan_packets(input: &[u8]) {
+    use federation::packets::{Frame, PACKET_BYTES_MAX, put, take};
+    let read = |step: usize| {
+        let (mut buf, mut frames) = (bytes::BytesMut::new(), Vec::new());
+        for piece in input.chunks(step) {
+            buf.extend_from_slice(piece);
+            loop {
+                match take(&mut buf) {
+                    Ok(Some(frame)) => frames.push(frame),
+                    Ok(None) => break,
+                    Err(_) => return (frames, false),
+                }
+            }
+            assert!(buf.len() < PACKET_BYTES_MAX + 4 + step, "nothing piles up");
+        }
+        (frames, true)
+    };
+    let whole = read(input.len().max(1));
+    assert_eq!(whole, read(1), "pieces make no difference");
+    let mut again = bytes::BytesMut::new();
+    let packets = |frames: &[Frame]| {
+        frames.iter().filter(|f| matches!(f, Frame::Packet(_))).cloned().collect::<Vec<_>>()
+    };
+    for frame in &whole.0 {
+        if let Frame::Packet(packet) = frame {
+            put(&mut again, packet);
+        }
+    }
+    let mut back = Vec::new();
+    while let Ok(Some(frame)) = take(&mut again) {
+        back.push(frame);
+    }
+    assert_eq!(back, packets(&whole.0));
 }
 
 /// Whole, in pieces and byte by byte the answer is the same, and the bytes go on as they came.

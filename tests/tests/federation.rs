@@ -3,6 +3,7 @@
 //!
 //! Where the machine gives network namespaces, all three use the same private addresses and a router lets only the
 //! ports of gateways through. Elsewhere a smaller form runs on loopback and says so.
+#![allow(clippy::print_stdout, reason = "a test says what it measured")]
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -140,9 +141,7 @@ fn no_way_in(world: &World) -> Result<()> {
     // From dc2 to the card of dc1, where the server port would be if it were anywhere outside.
     let reach = |ip: String, port: u16| {
         let addr: SocketAddr = format!("{ip}:{port}").parse()?;
-        let tried =
-            net.space(2).within(|| Ok(TcpStream::connect_timeout(&addr, Duration::from_secs(2)).is_ok()));
-        tried
+        net.space(2).within(|| Ok(TcpStream::connect_timeout(&addr, Duration::from_secs(2)).is_ok()))
     };
     ensure!(reach(net.wan(1), GATEWAY_PORT)?, "the gateway of dc1 is not reached from dc2");
     for port in [8300, 8301, 8302, 8500, 8501, 8502, 8600] {
@@ -229,7 +228,7 @@ fn gateways_die(world: &mut World) -> Result<()> {
             }
             Ok(())
         })?;
-        eprintln!(
+        println!(
             "{gateway} killed: {} reads, p99 {:?}, failed {}",
             load.times.len(),
             load.at(99),
@@ -277,7 +276,7 @@ fn cut_off(world: &mut World) -> Result<()> {
         };
         let (answer, took) = wait_for("a refusal at once", refused)?;
         ensure!(answer.body.contains("Remote DC has no server currently reachable"), "{answer:?}");
-        eprintln!("dc3 cut off: refused at once after {took:?}");
+        println!("dc3 cut off: refused at once after {took:?}");
         // What all share waits until the primary is back, and says so; all else goes on in dc3.
         if world.net.is_some() {
             let three = world.of("dc3-c1")?;
@@ -298,7 +297,7 @@ fn cut_off(world: &mut World) -> Result<()> {
             .put("/v1/config", r#"{"Kind": "service-defaults", "Name": "meanwhile", "Protocol": "grpc"}"#)?;
         cut(world, false)
     })?;
-    eprintln!(
+    println!(
         "local reads before: {}, p99 {:?}; while dc3 was away: {}, p99 {:?}",
         before.times.len(),
         before.at(99),
@@ -310,7 +309,7 @@ fn cut_off(world: &mut World) -> Result<()> {
     let (_, took) = world.told(wait_for("dc3 to answer again", healed))?;
     let entry = || world.of("dc3-c1").ok()?.get("/v1/config/service-defaults/meanwhile");
     world.told(wait_for("what dc3 missed", entry))?;
-    eprintln!("healed: dc3 answers after {took:?}; all servers alive again after {:?}", formed(world)?);
+    println!("healed: dc3 answers after {took:?}; all servers alive again after {:?}", formed(world)?);
     Ok(())
 }
 
@@ -341,7 +340,7 @@ fn long_line(world: &mut World) -> Result<()> {
     }
     let round_trip = EACH_WAY * 2;
     let over = |percent| measured.at(percent).saturating_sub(round_trip);
-    eprintln!(
+    println!(
         "reads over a line of {round_trip:?}: {}, over it p50 {:?} p99 {:?}",
         measured.times.len(),
         over(50),
@@ -401,7 +400,7 @@ fn rotate(world: &mut World) -> Result<()> {
         }
         formed(world).map(drop)
     })?;
-    eprintln!("certificates and keys rotated: {} reads, failed {}", load.times.len(), load.bad.len());
+    println!("certificates and keys rotated: {} reads, failed {}", load.times.len(), load.bad.len());
     ensure!(load.bad.is_empty(), "reads failed: {:?}", &load.bad[..load.bad.len().min(5)]);
     Ok(())
 }
@@ -418,7 +417,7 @@ fn primary_restarts(world: &mut World) -> Result<()> {
     for server in ["dc1-s1", "dc1-s2", "dc1-s3"] {
         world.of_mut(server)?.start()?;
     }
-    eprintln!("primary restarted: formed again after {:?}", formed(world)?);
+    println!("primary restarted: formed again after {:?}", formed(world)?);
     ensure!(world.of("dc3-c1")?.call("GET", "/v1/kv/key?raw&dc=dc1", "").body == "value", "lost");
     Ok(())
 }
@@ -446,6 +445,27 @@ fn mistakes(world: &mut World) -> Result<()> {
     ensure!(shown.contains("dc9") && shown.contains("connection refused"), "{shown}");
     world.of_mut("dc3-lost")?.kill();
 
+    // A certificate that is not a server's: the server that is asked says whose it is and what it should be.
+    let dc1 = format!("{}:{GATEWAY_PORT}", world.of("dc1-gw1")?.ip);
+    let way = if world.net.is_some() {
+        world.net.as_ref().map(|n| format!("{}:{GATEWAY_PORT}", n.wan(1)))
+    } else {
+        Some(dc1)
+    };
+    let way = format!("primary_gateways = [{:?}]", way.context("gateway")?);
+    world.agent(3, "client", 17, 1, &["-hcl".to_owned(), way])?;
+    world.certificate("dc3-client", &["-client", "-dc", "dc4"])?;
+    let client = world.of_mut("dc3-client")?;
+    client.alone(4);
+    client.start()?;
+    let said = || {
+        let logs = ["dc1-s1", "dc1-s2", "dc1-s3"].map(|s| world.of(s).map(Process::log).unwrap_or_default());
+        let want = "its certificate is for client.dc4.consul, localhost, not for server.<datacenter>.consul";
+        logs.iter().any(|log| log.contains(want)).then_some(())
+    };
+    world.told(wait_for("why a certificate of a client is refused", said))?;
+    world.of_mut("dc3-client")?.kill();
+
     // Settings that cannot work end the agent with a word on what to set.
     for (more, want) in [
         ("connect { enabled = false }", "requires 'connect.enabled=true'"),
@@ -472,14 +492,17 @@ fn mistakes(world: &mut World) -> Result<()> {
     Ok(())
 }
 
+/// A part of the walk and its name.
+type Step<'a> = (&'a str, &'a dyn Fn(&mut World) -> Result<()>);
+
 #[test]
 fn datacenters_meet_through_gateways_alone() -> Result<()> {
     let mut world = World::new(true)?;
     let begun = now();
     world.start()?;
     formed(&world)?;
-    eprintln!("formed {:?} after the start", begun.elapsed());
-    let steps: [(&str, &dyn Fn(&mut World) -> Result<()>); 8] = [
+    println!("formed {:?} after the start", begun.elapsed());
+    let steps: [Step<'_>; 8] = [
         ("no way in but through gateways", &|w| no_way_in(w)),
         ("what is shared", &|w| shared(w)),
         ("gateways die", &gateways_die),
@@ -494,7 +517,7 @@ fn datacenters_meet_through_gateways_alone() -> Result<()> {
         if let Err(error) = step(&mut world) {
             return world.told(Err(error.context(name.to_owned())));
         }
-        eprintln!("{name}: done in {:?}", begun.elapsed());
+        println!("{name}: done in {:?}", begun.elapsed());
     }
     let panics = world.panics();
     if !panics.is_empty() {

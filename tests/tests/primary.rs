@@ -142,3 +142,23 @@ fn a_secondary_follows_its_primary() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn two_primaries_are_told_apart() -> Result<()> {
+    let mut cluster = Cluster::new(2, 0)?;
+    let entry = cluster.nodes[0].wan().to_string();
+    for (node, dc) in cluster.nodes.iter_mut().zip(["dc1", "dc2"]) {
+        let wan = node.wan().port().to_string();
+        let args =
+            ["-datacenter", dc, "-bootstrap-expect", "1", "-serf-wan-port", &wan, "-retry-join-wan", &entry];
+        node.args = args.map(String::from).into();
+    }
+    cluster.start()?;
+    for (node, other) in [("server1", "dc2"), ("server2", "dc1")] {
+        let want = format!("datacenter {other} has primary_datacenter = \"{other}\"");
+        wait_for(&format!("a word of {node} on the two primaries"), || {
+            cluster.node(node).ok()?.log().contains(&want).then_some(())
+        })?;
+    }
+    Ok(())
+}

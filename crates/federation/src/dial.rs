@@ -83,7 +83,9 @@ pub struct Dialer {
 
 /// The tunnels that are open, by the order in which they were opened.
 #[derive(Default)]
-struct InUse(Mutex<(u64, BTreeMap<u64, (Target, Lane, Candidate)>)>);
+struct InUse(Mutex<(u64, OpenTunnels)>);
+
+type OpenTunnels = BTreeMap<u64, (Target, Lane, Candidate)>;
 
 /// Takes a tunnel off the list when it ends.
 pub struct Held(u64, Arc<InUse>);
@@ -136,7 +138,7 @@ impl Dialer {
         })
     }
 
-    /// Opens a tunnel within [`OPEN_LIMIT`].
+    /// Opens a tunnel, within a bound of time for all gateways together.
     ///
     /// # Errors
     /// [`Refused::Io`] names every gateway that was tried and why it did not do; [`Refused::Tls`] when the server and we do

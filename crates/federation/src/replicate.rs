@@ -136,16 +136,10 @@ pub fn tell_the_same(a: &[CheckServiceNode], b: &[CheckServiceNode]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use types::{Str, Tenancy, record::HealthCheck};
+    use types::{Str, record::HealthCheck};
 
     fn entry(kind: EntryKind, name: &str) -> ConfigEntry {
-        ConfigEntry {
-            name: name.into(),
-            tenancy: Tenancy::default(),
-            meta: None,
-            body: kind.empty(),
-            index: RaftIndex::default(),
-        }
+        ConfigEntry::new(kind, name)
     }
 
     #[test]
@@ -157,7 +151,7 @@ mod tests {
         moved.index.modify = 99;
         let mut changed = entry(EntryKind::ServiceDefaults, "changed");
         let old = changed.clone();
-        changed.meta = Some([(Str::new("k"), Str::new("v"))].into());
+        changed.meta = [(Str::new("k"), Str::new("v"))].into();
         let local = of(&[
             moved,
             old,

@@ -1,7 +1,10 @@
 //! Carries bytes both ways between two sockets, ends of one direction among them.
 
 use crate::pipes::{Lent, Pipes};
-use rustix::net::{Shutdown, shutdown};
+use rustix::{
+    buffer::spare_capacity,
+    net::{Shutdown, shutdown},
+};
 use std::{
     io,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -10,6 +13,10 @@ use tokio::{io::Interest, net::TcpStream};
 
 /// Size of the buffer where bytes are copied.
 const COPY_BYTES: usize = 32 << 10;
+/// What is copied in one go: a full TLS record and its head.
+const LITTLE_BYTES: usize = 20 << 10;
+/// A burst of so many bytes is likely to be followed by another.
+const BULK_BYTES: usize = 64 << 10;
 /// After so many moves without a pause other tasks have their turn.
 const TURN: u32 = 16;
 
@@ -29,27 +36,82 @@ pub(crate) async fn carry(
     tokio::try_join!(there, back).map(drop)
 }
 
+/// A little is copied: that is one call for each side. What does not fit the buffer goes through a pipe.
 async fn one_way(from: &TcpStream, to: &TcpStream, bytes: &AtomicU64, pipes: &Pipes) -> io::Result<()> {
-    let mut turn = 0_u32;
+    let mut bulk = false;
     loop {
         from.readable().await?;
-        let Some(mut pipe) = pipes.take() else { return copy(from, to, bytes).await };
-        // As long as there is more; the pipe goes back when there is not.
-        loop {
-            match from.try_io(Interest::READABLE, || pipe.fill(from)) {
+        if !bulk {
+            let mut buffer = Vec::with_capacity(LITTLE_BYTES);
+            match read_little(from, &mut buffer) {
                 Ok(0) => return end(to),
                 Ok(n) => {
-                    empty(&mut pipe, to).await?;
+                    write_all(to, &buffer).await?;
                     bytes.fetch_add(n as u64, Relaxed);
+                    if n < LITTLE_BYTES {
+                        continue;
+                    }
                 }
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
-                Err(e) if cannot_splice(&e) => return copy(from, to, bytes).await,
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(e) => return Err(e),
             }
-            turn = turn.wrapping_add(1);
-            if turn.is_multiple_of(TURN) {
-                tokio::task::yield_now().await;
+        }
+        let Some(pipe) = pipes.take() else { return copy(from, to, bytes).await };
+        match through(pipe, from, to, bytes).await? {
+            Burst::Idle(moved) => bulk = moved >= BULK_BYTES,
+            Burst::End => return end(to),
+            Burst::NoSplice => return copy(from, to, bytes).await,
+        }
+    }
+}
+
+/// Reads once. Less than the buffer holds means that there is no more for now, so that the next wait need not ask: then what the
+/// runtime knows of the socket is cleared within the same call, which keeps what arrives meanwhile.
+fn read_little(from: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+    let mut got = 0;
+    let whole = from.try_io(Interest::READABLE, || {
+        got = rustix::io::read(from, spare_capacity(buffer))?;
+        if (1..LITTLE_BYTES).contains(&got) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+    });
+    match whole {
+        Err(e) if got == 0 => Err(e),
+        _ => Ok(got),
+    }
+}
+
+/// How a burst of bytes ended.
+enum Burst {
+    /// There are no more for now; so many were moved.
+    Idle(usize),
+    /// There are no more at all.
+    End,
+    /// This kernel does not do it; nothing was lost.
+    NoSplice,
+}
+
+/// Moves bytes for as long as there are more; the pipe goes back when there are not.
+async fn through(
+    mut pipe: Lent<'_>,
+    from: &TcpStream,
+    to: &TcpStream,
+    bytes: &AtomicU64,
+) -> io::Result<Burst> {
+    let (mut turn, mut moved) = (0_u32, 0);
+    loop {
+        match from.try_io(Interest::READABLE, || pipe.fill(from)) {
+            Ok(0) => return Ok(Burst::End),
+            Ok(n) => {
+                empty(&mut pipe, to).await?;
+                bytes.fetch_add(n as u64, Relaxed);
+                moved += n;
             }
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(Burst::Idle(moved)),
+            Err(e) if cannot_splice(&e) => return Ok(Burst::NoSplice),
+            Err(e) => return Err(e),
+        }
+        turn = turn.wrapping_add(1);
+        if turn.is_multiple_of(TURN) {
+            tokio::task::yield_now().await;
         }
     }
 }
@@ -101,11 +163,10 @@ async fn copy(from: &TcpStream, to: &TcpStream, bytes: &AtomicU64) -> io::Result
 /// Writes all of `data`.
 pub(crate) async fn write_all(to: &TcpStream, mut data: &[u8]) -> io::Result<()> {
     while !data.is_empty() {
-        to.writable().await?;
         match to.try_write(data) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(n) => data = data.get(n..).unwrap_or_default(),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => {}
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => to.writable().await?,
             Err(e) => return Err(e),
         }
     }

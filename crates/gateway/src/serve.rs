@@ -11,15 +11,12 @@ use runtime::{RngSeed, Shutdown, Tasks};
 use std::{
     io,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     time::Instant,
 };
 
@@ -51,7 +48,7 @@ pub(crate) struct Shared {
     places: Arc<Semaphore>,
     sources: Arc<Sources>,
     started: Instant,
-    ready: AtomicBool,
+    ready: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -99,7 +96,7 @@ impl Gateway {
             places: Arc::new(Semaphore::new(limits.tunnels_max as usize)),
             sources: Arc::default(),
             started: Instant::now(),
-            ready: AtomicBool::new(false),
+            ready: watch::Sender::new(false),
         };
         Self { tasks: Tasks::new(shared.closing.clone()), shared: Arc::new(shared) }
     }
@@ -116,7 +113,7 @@ impl Gateway {
 
     /// Whether it can be sent connections.
     pub fn state(&self) -> State {
-        match (self.shared.draining(), self.shared.ready.load(Relaxed)) {
+        match (self.shared.draining(), *self.shared.ready.borrow()) {
             (true, _) => State::Draining,
             (false, true) => State::Ready,
             (false, false) => State::Starting,
@@ -130,8 +127,15 @@ impl Gateway {
         self.shared.metrics.table_changes.fetch_add(1, Relaxed);
         self.shared.routes.store(Arc::new(Routes { table, backends }));
         if complete {
-            self.shared.ready.store(true, Relaxed);
+            self.shared.ready.send_replace(true);
         }
+    }
+
+    /// Resolves once every route that the agent knows is there. Cancel safe.
+    pub async fn complete(&self) {
+        let mut ready = self.shared.ready.subscribe();
+        // The sender lives as long as this gateway.
+        let _always = ready.wait_for(|ready| *ready).await.is_ok();
     }
 
     /// Looks at the table.

@@ -22,6 +22,9 @@ const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_secs(60))
     .with_interval(Duration::from_secs(15))
     .with_retries(4);
+/// Most bytes that wait in a socket beyond what the network carries, so that a peer that does not read holds little memory.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 512 << 10;
 /// RFC 8446 section 6.2.
 const INTERNAL_ERROR: u8 = 80;
 const UNRECOGNIZED_NAME: u8 = 112;
@@ -58,6 +61,8 @@ fn tune(stream: &TcpStream) {
     // Failures only cost speed, or patience with a dead peer.
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_keepalive(&KEEPALIVE);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
 }
 
 /// A tunnel that is about to carry.
@@ -83,7 +88,7 @@ async fn open(shared: &Shared, client: &TcpStream, peer: SocketAddr) -> Result<O
         return Err(Refused(
             Refusal::UnknownName,
             format!(
-                "no route for {name:?}; {} names are routed, see /routes of -admin-bind",
+                "no route for {name:?}; names that are routed: {}, see /routes of -admin-bind",
                 routes.table.len()
             ),
         ));

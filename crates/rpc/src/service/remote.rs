@@ -14,7 +14,7 @@ use types::{Outcome, RequestError, Str};
 const REMOTE_TRIES: usize = 3;
 /// Between two measurements of the way to another datacenter that answers.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-/// The same for one that has just stopped to answer: requests for it are refused until it does.
+/// The same for one that has just stopped to answer: soon it is clear whether requests for it are to be refused, or welcome again.
 const PROBE_SOON: Duration = Duration::from_secs(1);
 /// Failures after which it is probed like the others: it is gone for longer.
 const SOON_MAX: u32 = 15;
@@ -92,7 +92,7 @@ impl Service {
             let mut probes = JoinSet::new();
             for remote in self.datacenters.remotes() {
                 let reach = remote.reach();
-                if all || (!reach.is_open() && reach.failures < SOON_MAX) {
+                if all || (1..SOON_MAX).contains(&reach.failures) {
                     let this = self.clone();
                     probes.spawn(async move { this.probe(&remote).await });
                 }

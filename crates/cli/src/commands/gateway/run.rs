@@ -12,7 +12,7 @@ use crate::{
     text::os_words,
 };
 use ::gateway::{
-    Gateway, State, admin,
+    Gateway, admin,
     follow::{AgentApi, Follower},
 };
 use runtime::{RngSeed, Shutdown, SystemClock, Tasks};
@@ -22,9 +22,8 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
 };
 
-/// How long the registration waits for the first routes, so that no early connection finds none.
+/// How long connections and the registration wait for the first routes, so that no early connection finds none.
 const FIRST_ROUTES: Duration = Duration::from_secs(5);
-const FIRST_ROUTES_STEP: Duration = Duration::from_millis(10);
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 /// Patience with tasks at the end.
@@ -59,9 +58,6 @@ async fn serve(wanted: Wanted, settings: Settings, io: &mut Io<'_>) -> Outcome {
     telemetry::logs::init(&wanted.log, Arc::new(SystemClock))
         .map_err(|e| Failure::new(format!("cannot write logs: {e}")))?;
 
-    for listener in listeners {
-        gateway.listen(listener);
-    }
     if let Some(listener) = admin_listener {
         admin::serve(&gateway, listener, &tasks);
     }
@@ -74,7 +70,7 @@ async fn serve(wanted: Wanted, settings: Settings, io: &mut Io<'_>) -> Outcome {
         () = signals.next() => None,
         () = gateway.ended().wait() => Some(Failure::new("the gateway failed; the log says why")),
         () = tasks.shutdown().wait() => Some(Failure::new("the gateway failed; the log says why")),
-        never = registered(&agent, &gateway, &plan, io) => Some(never),
+        never = registered(&agent, &gateway, &plan, listeners, io) => Some(never),
     };
     end(&agent, &gateway, &tasks, wanted.drain, &mut signals).await;
     failed.map_or(Ok(()), Err)
@@ -121,15 +117,20 @@ fn listen(at: SocketAddr, flag: &str) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Registers once there are routes, and then never answers unless that fails.
-async fn registered(agent: &Agent, gateway: &Gateway, plan: &Plan, io: &mut Io<'_>) -> Failure {
-    let routes = async {
-        while gateway.state() == State::Starting {
-            tokio::time::sleep(FIRST_ROUTES_STEP).await;
-        }
-    };
-    if tokio::time::timeout(FIRST_ROUTES, routes).await.is_err() {
+/// Opens the doors and registers once there are routes, and then never answers unless that fails. Who connects before waits with
+/// the kernel: a gateway that was there a moment ago is still known to others.
+async fn registered(
+    agent: &Agent,
+    gateway: &Gateway,
+    plan: &Plan,
+    listeners: Vec<TcpListener>,
+    io: &mut Io<'_>,
+) -> Failure {
+    if tokio::time::timeout(FIRST_ROUTES, gateway.complete()).await.is_err() {
         tracing::warn!("no complete routes within {FIRST_ROUTES:?}; going on without");
+    }
+    for listener in listeners {
+        gateway.listen(listener);
     }
     if let Err(e) = agent.register().await {
         return Failure::request(format!("Error registering service {:?}", plan.service))(e);
