@@ -83,6 +83,7 @@ pub fn start(agent: &Arc<Agent>) {
             }
             seen = now;
             agent.watch_ends(&mut warnings);
+            agent.watch_authority();
         }
     });
 }
@@ -118,6 +119,29 @@ impl Agent {
                     "certificate of tls.{part} has expired: {file}; others refuse this agent until it is replaced"
                 ),
                 Some(End::Far) | None => {}
+            }
+        }
+    }
+}
+
+impl Agent {
+    /// On the leader: seconds to the end of the mesh's root, and of the authority that signs (`mesh.active-root-ca.expiry`,
+    /// `mesh.active-signing-ca.expiry`).
+    fn watch_authority(&self) {
+        let Some(server) =
+            self.server.as_ref().filter(|s| rpc::Consensus::leadership(&*s.consensus).is_leader)
+        else {
+            return;
+        };
+        let store = server.hub.load();
+        let (Some((_, roots)), Some(state)) = (store.ca(), store.ca_provider_state()) else { return };
+        let now = i64::try_from(self.world.clock.unix_ms() / 1000).unwrap_or(i64::MAX);
+        let signing = connect_ca::CertFacts::read_pem(&state.root_pem).ok().map(|facts| facts.not_after);
+        let root = roots.iter().find(|r| r.active).map(|r| r.not_after);
+        for (name, end) in [("mesh.active-root-ca.expiry", root), ("mesh.active-signing-ca.expiry", signing)]
+        {
+            if let Some(end) = end {
+                self.metrics.gauge(name, &[]).set((end - now) as f64);
             }
         }
     }

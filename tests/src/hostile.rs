@@ -25,6 +25,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("gossip_stream", gossip_stream),
     ("tls_preface", tls_preface),
     ("wan_packets", wan_packets),
+    ("csr", csr),
 ];
 
 /// Runs the target `name`.
@@ -34,6 +35,16 @@ pub const TARGETS: &[(&str, Target)] = &[
 pub fn run(name: &str, input: &[u8]) {
     let (_, target) = TARGETS.iter().find(|(n, _)| *n == name).expect("known target");
     target(input);
+}
+
+/// A request to sign, as PEM and as what is inside of it.
+fn csr(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let _ = connect_ca::Csr::parse(&text);
+    let _ = connect_ca::Csr::parse(&connect_ca::pem("CERTIFICATE REQUEST", input));
+    let _ = connect_ca::CertFacts::read(input);
+    let _ = connect_ca::verify_chain(&text, [&*text], 0);
+    let _ = connect_ca::SpiffeId::parse(&text);
 }
 
 fn dns_question(input: &[u8]) {

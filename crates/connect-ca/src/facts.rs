@@ -1,5 +1,6 @@
 //! What can be read off a certificate.
 
+use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use std::net::IpAddr;
 use x509_parser::prelude::{FromDer as _, GeneralName, ParsedExtension, X509Certificate};
 
@@ -60,6 +61,15 @@ impl CertFacts {
         Ok(facts)
     }
 
+    /// Reads the first certificate of a PEM text.
+    ///
+    /// # Errors
+    /// [`FactsError`].
+    pub fn read_pem(text: &str) -> Result<Self, FactsError> {
+        let der = CertificateDer::from_pem_slice(text.as_bytes()).map_err(|e| FactsError(e.to_string()))?;
+        Self::read(&der)
+    }
+
     /// Whether `name` is among its DNS names, without regard to case. Wildcards do not count: roles are named in full.
     pub fn carries(&self, name: &str) -> bool {
         self.dns_names.iter().any(|n| n.eq_ignore_ascii_case(name))
@@ -86,6 +96,7 @@ mod tests {
     fn damaged_bytes_are_an_error() {
         for bytes in [&b""[..], b"nope", &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &[0x30; 4000]] {
             assert!(CertFacts::read(bytes).is_err());
+            assert!(CertFacts::read_pem(&String::from_utf8_lossy(bytes)).is_err());
         }
     }
 }
