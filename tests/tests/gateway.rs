@@ -43,18 +43,39 @@ struct Agent {
 impl Agent {
     fn start(federates: bool) -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("gateway-").tempdir()?;
-        let mut this = Self { child: None, binary: binary()?, dir, ports: free_ports(5)?, federates };
+        let binary = binary()?;
+        let certificates: [&[&str]; 2] = [&["ca", "create"], &["cert", "create", "-server", "-node", "n1"]];
+        for args in certificates {
+            let made = clean_command(&binary).arg("tls").args(args).current_dir(dir.path()).output()?;
+            ensure!(made.status.success(), "{args:?}: {}", String::from_utf8_lossy(&made.stderr));
+        }
+        let mut this = Self { child: None, binary, dir, ports: free_ports(5)?, federates };
         this.run()?;
         Ok(this)
     }
 
     fn run(&mut self) -> Result<()> {
         let log = File::options().create(true).append(true).open(self.dir.path().join("agent.log"))?;
-        let connect =
-            format!("connect {{ enabled = true enable_mesh_gateway_wan_federation = {} }}", self.federates);
+        // Federation through gateways demands TLS.
+        let connect = match self.federates {
+            false => "connect { enabled = true }",
+            true => {
+                r#"connect { enabled = true  enable_mesh_gateway_wan_federation = true }
+                   tls {
+                     defaults {
+                       ca_file = "consul-agent-ca.pem"
+                       cert_file = "dc1-server-consul-0.pem"  key_file = "dc1-server-consul-0-key.pem"
+                       verify_incoming = true  verify_outgoing = true
+                     }
+                     internal_rpc { verify_server_hostname = true }
+                   }"#
+            }
+        };
         let flags = ["-http-port", "-dns-port", "-serf-lan-port", "-serf-wan-port", "-server-port"];
         let mut command = clean_command(&self.binary);
-        command.args(["agent", "-dev", "-node", "n1", "-grpc-port", "-1", "-hcl", &connect]);
+        command
+            .args(["agent", "-dev", "-node", "n1", "-grpc-port", "-1", "-hcl", connect])
+            .current_dir(self.dir.path());
         for (flag, port) in flags.iter().zip(&self.ports) {
             command.arg(flag).arg(port.to_string());
         }
@@ -291,6 +312,7 @@ fn tls_passes_by_name_and_routes_follow_the_catalog() -> Result<()> {
     wait_for("a tunnel to the server", || {
         (gateway.metric("praetor_gateway_tunnels_opened_total{route=\"local_server\"}") == 1).then_some(())
     })?;
+    drop(to_server);
     let mut nowhere = tls_client(gateway.addr, "server.dc9.consul")?;
     let refused = nowhere.conn.complete_io(&mut nowhere.sock).expect_err("nobody is there").to_string();
     ensure!(refused.contains("UnrecognisedName"), "{refused}");
