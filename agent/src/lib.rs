@@ -9,14 +9,17 @@ mod consensus;
 mod convert;
 mod data_dir;
 mod enroll;
+mod joining;
 mod members;
 mod memory;
 mod metering;
 mod ports;
 pub mod run;
+mod sockets;
 mod start;
 mod stats;
 mod tags;
+mod tunnels;
 mod view;
 
 pub use start::{Agent, RaftStorage, Reloader, StartError, World};

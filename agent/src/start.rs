@@ -1,21 +1,21 @@
 //! Builds the agent: each part after those it needs, sockets first so that a port in use fails before anything runs.
 
 use crate::{
-    bootstrap, certificates,
+    certificates,
     consensus::{Addresses, HubObserver, PoolTransport, RaftConsensus},
     convert,
     data_dir::{DataDir, DataDirError, host_node_id, node_id},
     enroll::{self, Applicant},
-    members, metering, view,
+    members, metering, sockets, tunnels, view,
 };
 use arc_swap::ArcSwap;
 use authority::{Authority, Leaves, LeavesDeps, Upkeep};
 use checks::{FileDefinitions, LocalState};
-use config::{RuntimeConfig, settings::ListenAddr};
+use config::RuntimeConfig;
 use dns_server::DnsServer;
-use federation::{Dialer, Inbound, WanNet};
-use gossip_driver::{GossipHandle, Pool as GossipPool, RetryJoin};
-use http_api::{HttpListener, HttpServer, port::AgentTokenKind};
+use federation::{Dialer, WanNet};
+use gossip_driver::{GossipHandle, Pool as GossipPool};
+use http_api::{HttpServer, port::AgentTokenKind};
 use leader::Leader;
 use raft::{RaftHandle, ServerId};
 use rpc::{Datacenters, Pool, ServerList, ServerSide, Service, ViewHub};
@@ -24,8 +24,7 @@ use std::{
     collections::BTreeMap,
     io,
     net::{IpAddr, SocketAddr},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 use telemetry::{Logs, Metrics};
@@ -147,11 +146,6 @@ pub struct Agent {
 /// Reads the configuration anew.
 pub type Reloader = Box<dyn Fn() -> Result<(RuntimeConfig, Vec<String>), String> + Send + Sync>;
 
-struct HttpBound {
-    listeners: Vec<HttpListener>,
-    sockets: Vec<PathBuf>,
-}
-
 impl Agent {
     /// Starts everything, in this order: data directory, TLS files, listeners, consensus, Submit and Query, gossip, leader's duties, local
     /// state, HTTP and DNS, joining.
@@ -173,9 +167,9 @@ impl Agent {
         let metrics = start_metrics(&config, &world, &tasks);
 
         let tls = Arc::new(tls::Tls::load(convert::tls(&config), world.clock.clone())?);
-        let http_bound = bind_http(&config, &tls).await?;
+        let http_bound = sockets::bind_http(&config, &tls).await?;
         let dns_sockets =
-            dns_server::bind(&config.net.dns, dns_loops()).map_err(|source| StartError::Listen {
+            dns_server::bind(&config.net.dns, sockets::dns_loops()).map_err(|source| StartError::Listen {
                 what: "DNS",
                 addr: config.net.dns.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(", "),
                 source,
@@ -190,7 +184,7 @@ impl Agent {
         let addresses = Arc::<Addresses>::default();
         let list = Arc::new(ServerList::new(seed));
         let source: Option<IpAddr> = Some(config.net.bind).filter(|ip| !ip.is_unspecified());
-        let tunnels = federate(&config, &world, &tls, source)?;
+        let tunnels = tunnels::federate(&config, &world, &tls, source)?;
         let mut pool = Pool::new(world.net.clone(), tls.clone(), source, tasks.clone());
         if let Some((dialer, _)) = &tunnels {
             pool = pool.with_tunnels(dialer.clone());
@@ -341,7 +335,7 @@ impl Agent {
         }
 
         let replication = federation::Status::default();
-        if let Some(consensus) = consensus.as_ref().filter(|_| config.connect.enabled) {
+        if let Some(consensus) = &consensus {
             federation::start(
                 convert::federation(&config),
                 federation::Deps {
@@ -451,71 +445,6 @@ impl Agent {
         Ok(agent)
     }
 
-    /// The first cluster, and joining the others.
-    async fn form_or_join(&self, config: &Arc<RuntimeConfig>, pool: Pool, server_id: ServerId) {
-        if let Some(server) = &self.server {
-            if server.consensus.raft().is_initialized() {
-                tracing::info!("this server already belongs to a cluster, not bootstrapping");
-            } else if config.bootstrap || config.dev_mode {
-                if let Err(error) = bootstrap::alone(
-                    &server.consensus,
-                    server_id.0,
-                    &config.node.name,
-                    config.net.rpc_advertise,
-                )
-                .await
-                {
-                    tracing::error!(%error, "failed to bootstrap");
-                }
-            } else if config.bootstrap_expect > 0 {
-                members::bootstrap_when_ready(
-                    server.consensus.clone(),
-                    &self.lan,
-                    pool,
-                    server_id.0,
-                    config,
-                    &self.tasks,
-                );
-            }
-        }
-        let plan = |targets: &[Str], interval, max| RetryJoin {
-            targets: targets.iter().map(Str::to_string).collect(),
-            interval,
-            max,
-        };
-        let join = &config.join;
-        if !join.lan.is_empty() {
-            self.keep_joining(self.lan.clone(), plan(&join.lan, join.interval_lan, join.max_lan));
-        }
-        let node = &config.node;
-        if let Some(server) = self.server.as_ref().filter(|s| s.dialer.is_some())
-            && node.datacenter != node.primary_datacenter
-            && let Some(wan) = server.wan.clone()
-        {
-            // Any server there will do; its name stands for whatever address it has.
-            let any = members::any_server(&node.primary_datacenter);
-            self.keep_joining(wan, plan(&[Str::from(any)], join.interval_wan, join.max_wan));
-        }
-        if !join.wan.is_empty() {
-            match self.server.as_ref().and_then(|s| s.wan.clone()) {
-                Some(wan) => self.keep_joining(wan, plan(&join.wan, join.interval_wan, join.max_wan)),
-                None => tracing::error!("(WAN) couldn't join: Err: Must be a server to join WAN cluster"),
-            }
-        }
-    }
-
-    fn keep_joining(&self, gossip: GossipHandle, plan: RetryJoin) {
-        let failed = self.tasks.shutdown().clone();
-        self.tasks.spawn("retry join", async move {
-            if let Err(error) = gossip.retry_join(plan).await
-                && !failed.is_triggered()
-            {
-                tracing::error!("{error}");
-                failed.trigger();
-            }
-        });
-    }
-
     /// Submit and Query of this agent.
     pub fn service(&self) -> &Arc<Service> {
         &self.service
@@ -550,44 +479,6 @@ impl Agent {
             let _ = std::fs::remove_file(socket);
         }
     }
-}
-
-/// Ways out to other datacenters, and what comes in on them.
-type Tunnels = (Arc<Dialer>, Arc<Inbound>);
-
-/// What connects servers of other datacenters through mesh gateways, where that is configured.
-fn federate(
-    config: &RuntimeConfig,
-    world: &World,
-    tls: &Arc<tls::Tls>,
-    source: Option<IpAddr>,
-) -> Result<Option<Tunnels>, StartError> {
-    if !config.server || !config.connect.mesh_gateway_wan_federation {
-        return Ok(None);
-    }
-    let setting = |why: String| {
-        StartError::Setting(format!("'connect.enable_mesh_gateway_wan_federation = true': {why}"))
-    };
-    tls.can_tunnel().map_err(|why| setting(why.to_owned()))?;
-    if let Some(part) =
-        [config.node.name.as_str(), &config.node.datacenter].into_iter().find(|n| n.contains('.'))
-    {
-        return Err(setting(format!(
-            "gateways go by names, and {part:?} has a dot in it; rename the node or the datacenter"
-        )));
-    }
-    let configured = config.join.primary_gateways.iter().map(|text| federation::Endpoint::parse(text));
-    let configured: Vec<_> = configured
-        .collect::<Result<_, _>>()
-        .map_err(|why| StartError::Setting(format!("primary_gateways: {why}")))?;
-    let node = &config.node;
-    if configured.is_empty() && node.datacenter != node.primary_datacenter {
-        tracing::warn!(primary = %node.primary_datacenter, "this secondary datacenter has no primary_gateways: it cannot find its primary until it knows a gateway there");
-    }
-    let gateways = federation::Gateways::new(&node.datacenter, &node.primary_datacenter, configured);
-    let settings = federation::DialerConfig { domain: config.dns.domain.clone(), source };
-    let dialer = Dialer::new(settings, world.net.clone(), tls.clone(), gateways, world.seed);
-    Ok(Some((dialer, Inbound::new())))
 }
 
 fn own_node_id(config: &RuntimeConfig, data: Option<&DataDir>) -> Result<Str, StartError> {
@@ -625,81 +516,4 @@ fn start_metrics(config: &RuntimeConfig, world: &World, tasks: &Tasks) -> Metric
     );
     tasks.spawn("metrics", metrics.clone().run(tasks.shutdown().clone()));
     metrics
-}
-
-/// One UDP loop for each core that the process may use.
-fn dns_loops() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(8)
-}
-
-async fn bind_http(config: &RuntimeConfig, tls: &Arc<tls::Tls>) -> Result<HttpBound, StartError> {
-    let mut out = HttpBound { listeners: Vec::new(), sockets: Vec::new() };
-    for addr in &config.net.http {
-        let listener = bind_one("HTTP", addr, config, &mut out.sockets).await?;
-        out.listeners.push(listener);
-    }
-    for addr in &config.net.https {
-        let listener = bind_one("HTTPS", addr, config, &mut out.sockets).await?;
-        out.listeners.push(HttpListener::Secure(Box::new(listener), tls.clone()));
-    }
-    if !config.net.https.is_empty() && !tls.has_https() {
-        tracing::warn!(
-            "ports.https is set, but tls.https has no cert_file and key_file: every HTTPS connection will be refused"
-        );
-    }
-    Ok(out)
-}
-
-async fn bind_one(
-    what: &'static str,
-    addr: &ListenAddr,
-    config: &RuntimeConfig,
-    sockets: &mut Vec<PathBuf>,
-) -> Result<HttpListener, StartError> {
-    let fail = |source| StartError::Listen { what, addr: addr.to_string(), source };
-    match addr {
-        ListenAddr::Tcp(addr) => {
-            Ok(HttpListener::Tcp(tokio::net::TcpListener::bind(addr).await.map_err(fail)?))
-        }
-        ListenAddr::Unix(path) => {
-            // A socket file that nobody answers on is left over from a crash.
-            if std::os::unix::net::UnixStream::connect(path).is_err() {
-                let _ = std::fs::remove_file(path);
-            }
-            let listener = tokio::net::UnixListener::bind(path).map_err(fail)?;
-            own_socket(path, &config.net.unix_sockets).map_err(fail)?;
-            sockets.push(path.clone());
-            Ok(HttpListener::Unix(listener))
-        }
-    }
-}
-
-fn own_socket(path: &Path, settings: &config::settings::UnixSocketSettings) -> io::Result<()> {
-    let bad = |what: &str, text: &str| {
-        io::Error::new(io::ErrorKind::InvalidInput, format!("unix_sockets.{what}: {text:?} is not known"))
-    };
-    if !settings.mode.is_empty() {
-        let mode = u32::from_str_radix(&settings.mode, 8).map_err(|_e| bad("mode", &settings.mode))?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
-    }
-    let id = |text: &str, file: &str, what: &str| -> io::Result<Option<u32>> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        if let Ok(n) = text.parse() {
-            return Ok(Some(n));
-        }
-        let table = std::fs::read_to_string(file)?;
-        let mut found = table.lines().filter_map(|l| {
-            let mut fields = l.split(':');
-            (fields.next() == Some(text)).then(|| fields.nth(1)?.parse().ok()).flatten()
-        });
-        found.next_back().map(Some).ok_or_else(|| bad(what, text))
-    };
-    let (user, group) =
-        (id(&settings.user, "/etc/passwd", "user")?, id(&settings.group, "/etc/group", "group")?);
-    if user.is_some() || group.is_some() {
-        std::os::unix::fs::chown(path, user, group)?;
-    }
-    Ok(())
 }

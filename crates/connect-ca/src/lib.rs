@@ -24,10 +24,10 @@ pub use chain::{ChainError, verify_chain};
 pub use config::{KeyKind, Settings, default_config, given_config, trust_domain};
 pub use csr::{CSR_BYTES_MAX, Csr, CsrError, intermediate_csr, leaf_csr};
 pub use facts::{CertFacts, FactsError};
-/// Text of a P-256 key, `EC PRIVATE KEY`; `None` for any other kind.
-pub use key_text::write as key_pem;
 /// PEM text of DER bytes.
 pub use key_text::pem;
+/// Text of a P-256 key, `EC PRIVATE KEY`; `None` for any other kind.
+pub use key_text::write as key_pem;
 /// A private key; `KeyPair::generate()` makes a P-256 one from the system's randomness.
 pub use rcgen::KeyPair;
 pub use root::{CaError, FirstCa, RootParams, first_ca, needs_new_root, new_key, new_root};

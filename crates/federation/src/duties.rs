@@ -23,10 +23,12 @@ use types::{
 
 /// How long one question to the primary may wait for news. Longer saves nothing, and a way that died unseen is noticed later.
 const NEWS_WAIT: Duration = Duration::from_secs(30);
+/// How often everything is compared although nothing new was heard; repairs what a restored snapshot undid.
+const COMPARE_INTERVAL: Duration = Duration::from_secs(600);
 /// After which time a datacenter's own gateways are compared again although nothing changed.
 const PUBLISH_WAIT: Duration = Duration::from_secs(15);
 /// Smallest pause between two rounds of one duty.
-const PACE: Duration = Duration::from_millis(500);
+const PACE: Duration = Duration::from_secs(1);
 /// Rounds that may follow each other at once.
 const BURST: u32 = 5;
 /// First and longest wait after failures.
@@ -172,9 +174,12 @@ impl Duties {
     /// Keeps one kind like that of the primary.
     async fn replicate(&self, kind: Kind) {
         let (mut after, mut pacer, mut rng) = (0, Pacer::new(), self.rng(kind.as_str()));
-        let status = &self.deps.status;
+        let (status, mut compared) = (&self.deps.status, Instant::now());
         loop {
             pacer.turn().await;
+            if compared.elapsed() >= COMPARE_INTERVAL {
+                (after, compared) = (0, Instant::now());
+            }
             match self.replicate_once(kind, after).await {
                 Ok(index) => {
                     if status.succeeded(kind, index) {

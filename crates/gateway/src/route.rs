@@ -70,6 +70,9 @@ pub struct World {
     pub trust_domain: Option<String>,
     /// Whether connections for servers are taken.
     pub expose_servers: bool,
+    /// Where this gateway itself is reached. A gateway of another datacenter that names one of these would lead back here, and
+    /// round again, so it is left out.
+    pub own: BTreeSet<Place>,
     /// Servers of the own datacenter.
     pub servers: Vec<Server>,
     /// Gateways of other datacenters, by datacenter.
@@ -145,6 +148,8 @@ impl Table {
             if datacenter == own {
                 continue;
             }
+            let gateways: Vec<&RemoteGateway> =
+                gateways.iter().filter(|g| !world.own.contains(&g.place)).collect();
             if let Some(trust_domain) = &trust_domain {
                 let places = gateways.iter().map(|g| &g.place);
                 add(

@@ -7,13 +7,13 @@ pub mod model;
 mod shapes;
 mod watch;
 
-use crate::Gateway;
+use crate::{Gateway, route::Place};
 use bytes::Bytes;
 use model::{Model, Read, Update};
 use rand::Rng;
 use runtime::{BoxFuture, RngSeed, Shutdown, Tasks};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -108,11 +108,12 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// For `gateway`; `expose_servers` as in [`crate::route::World`]. Its tasks belong to `tasks`.
+    /// For `gateway`; `expose_servers` and `own` as in [`crate::route::World`]. Its tasks belong to `tasks`.
     pub fn new(
         api: Arc<dyn AgentApi>,
         gateway: Gateway,
         expose_servers: bool,
+        own: BTreeSet<Place>,
         tasks: Tasks,
         seed: RngSeed,
     ) -> Self {
@@ -129,7 +130,7 @@ impl Follower {
             common: Arc::new(common),
             gateway,
             updates,
-            model: Model::new(expose_servers),
+            model: Model::new(expose_servers, own),
             tasks,
             running: BTreeMap::new(),
         }

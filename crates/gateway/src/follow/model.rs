@@ -92,9 +92,9 @@ pub struct Model {
 }
 
 impl Model {
-    /// Nothing is known.
-    pub fn new(expose_servers: bool) -> Self {
-        Self { world: World { expose_servers, ..World::default() }, ..Self::default() }
+    /// Nothing is known but the gateway's own settings (see [`World`]).
+    pub fn new(expose_servers: bool, own: BTreeSet<Place>) -> Self {
+        Self { world: World { expose_servers, own, ..World::default() }, ..Self::default() }
     }
 
     /// The world as it is known.
@@ -130,6 +130,15 @@ impl Model {
                 self.answered.insert(Read::Servers);
             }
             Update::Federation(all) => {
+                for (datacenter, gateways) in all.iter().filter(|(dc, _)| **dc != self.world.datacenter) {
+                    for here in gateways.iter().filter(|g| self.world.own.contains(&g.place)) {
+                        tracing::warn!(
+                            datacenter,
+                            place = %here.place,
+                            "a gateway of another datacenter gives this one's address as its WAN address; left out"
+                        );
+                    }
+                }
                 self.world.remote = all;
                 self.answered.insert(Read::Federation);
             }
@@ -248,7 +257,7 @@ mod tests {
     }
 
     fn started(expose: bool) -> Model {
-        let mut m = Model::new(expose);
+        let mut m = Model::new(expose, BTreeSet::new());
         assert!(m.wanted().is_empty(), "nothing before the agent has said who it is");
         m.apply(Update::Agent(AgentSelf { datacenter: "dc1".to_owned(), domain: "consul".to_owned() }));
         m

@@ -79,7 +79,7 @@ fn start() -> (Arc<Fake>, Gateway, Tasks) {
     let seed = RngSeed::fixed(7);
     let (gateway, tasks) = (Gateway::new(Limits::for_open_files(None), seed), Tasks::new(Shutdown::new()));
     let api: Arc<dyn AgentApi> = Arc::<Fake>::clone(&fake);
-    let follower = Follower::new(api, gateway.clone(), true, tasks.clone(), seed);
+    let follower = Follower::new(api, gateway.clone(), true, BTreeSet::new(), tasks.clone(), seed);
     tasks.spawn("follower", follower.run());
     (fake, gateway, tasks)
 }

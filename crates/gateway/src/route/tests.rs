@@ -23,6 +23,7 @@ fn world() -> World {
         domain: "consul".to_owned(),
         trust_domain: Some(TRUST.to_owned()),
         expose_servers: true,
+        own: BTreeSet::new(),
         servers: vec![
             Server { node: "Alpha".to_owned(), place: place("10.0.0.1", 8300) },
             Server { node: "beta".to_owned(), place: place("10.0.0.2", 8300) },
@@ -98,6 +99,13 @@ fn a_datacenter_without_gateways_is_known_and_has_no_backend() {
     world.remote.insert("dc9".to_owned(), Vec::new());
     let table = Table::new(&world);
     assert_eq!(lead(&table, "server.dc9.consul"), Some((Kind::RemoteServer, Vec::new())));
+}
+
+#[test]
+fn nothing_leads_back_to_the_gateway_itself() {
+    let own = BTreeSet::from([place("198.51.100.2", 443)]);
+    let table = Table::new(&World { own, ..world() });
+    assert_eq!(lead(&table, "server.dc2.consul"), Some((Kind::RemoteServer, vec!["old.example".to_owned()])));
 }
 
 fn label() -> impl Strategy<Value = String> {

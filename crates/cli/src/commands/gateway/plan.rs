@@ -2,6 +2,7 @@
 
 use super::place::{self, Address, PORT};
 use crate::flags::Parsed;
+use ::gateway::route::Place;
 use config::sockaddr::IfAddr;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -22,6 +23,7 @@ pub(in crate::commands) struct Plan {
     pub(super) id: String,
     pub(super) expose_servers: bool,
     pub(super) listen: BTreeSet<SocketAddr>,
+    pub(super) wan: Option<Address>,
     /// What a user should know, and does not keep the gateway from running.
     pub(super) warnings: Vec<String>,
     /// For `/v1/agent/service/register`; `None` when it is registered already.
@@ -66,6 +68,7 @@ impl Plan {
             service,
             expose_servers,
             listen,
+            wan,
             warnings,
             registration: Some(registration),
         })
@@ -105,9 +108,18 @@ impl Plan {
             id: this.id,
             expose_servers,
             listen,
+            wan,
             warnings: Vec::new(),
             registration: None,
         })
+    }
+
+    /// Where others reach it.
+    pub(super) fn own(&self) -> BTreeSet<Place> {
+        let listen = self.listen.iter().filter(|at| !at.ip().is_unspecified());
+        let listen = listen.map(|at| Place { host: at.ip().to_string(), port: at.port() });
+        let wan = self.wan.iter().map(|a| Place { host: a.host.clone(), port: a.port });
+        listen.chain(wan).collect()
     }
 }
 

@@ -62,7 +62,7 @@ async fn serve(wanted: Wanted, settings: Settings, io: &mut Io<'_>) -> Outcome {
         admin::serve(&gateway, listener, &tasks);
     }
     let api: Arc<dyn AgentApi> = Arc::<Agent>::clone(&agent);
-    let follower = Follower::new(api, gateway.clone(), plan.expose_servers, tasks.clone(), seed);
+    let follower = Follower::new(api, gateway.clone(), plan.expose_servers, plan.own(), tasks.clone(), seed);
     tasks.spawn_critical("follower", follower.run());
 
     // A signal before the registration ends the process as well.
