@@ -67,6 +67,8 @@ pub struct Authority {
     pub(crate) changing: tokio::sync::Mutex<()>,
     /// Why there is no authority yet.
     problem: Mutex<Str>,
+    /// Told when new settings are stored in a secondary datacenter.
+    pub(crate) reconfigured: tokio::sync::Notify,
 }
 
 /// The authority as it is stored.
@@ -109,6 +111,7 @@ impl Authority {
             limit: Limit::default(),
             changing: tokio::sync::Mutex::default(),
             problem: Mutex::default(),
+            reconfigured: tokio::sync::Notify::new(),
         })
     }
 
@@ -272,6 +275,7 @@ impl Authority {
             if stored.config.config != config.config {
                 stored.config = CaConfig { index: stored.config.index, ..config };
                 self.store(expect, stored).await?;
+                self.reconfigured.notify_one();
             }
             return Ok(());
         }

@@ -366,6 +366,10 @@ async fn a_secondary_follows_its_primary() {
     two.configure(r#"{"LeafCertTTL":"2h"}"#, false).await.unwrap();
     let short = two.sign("dc2").await.unwrap();
     assert_eq!(short.valid_before - short.valid_after, 7200);
+    let begun = Instant::now();
+    two.configure(r#"{"LeafCertTTL":"2h","PrivateKeyBits":384}"#, false).await.unwrap();
+    until("a larger key", || two.roots().roots[1].signing_key_id != short.signing_key_id).await;
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     tasks.shutdown().trigger();
     assert!(tasks.join(Duration::from_secs(5)).await);
 }

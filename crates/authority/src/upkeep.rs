@@ -100,7 +100,15 @@ async fn follow(authority: &Authority, query: &dyn Query, remote: &dyn rpc::Auth
     let (mut index, mut pause) = (0, RETRY.0);
     loop {
         let begun = Instant::now();
-        match follow_once(authority, query, remote, index).await {
+        // Dropping a look midway is harmless: it ends in one write.
+        let looked = tokio::select! {
+            looked = follow_once(authority, query, remote, index) => looked,
+            () = authority.reconfigured.notified() => {
+                index = 0;
+                continue;
+            }
+        };
+        match looked {
             Ok(seen) => {
                 (index, pause) = (seen, RETRY.0);
                 tokio::time::sleep_until(begun + ASK_PERIOD).await;
