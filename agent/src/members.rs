@@ -3,10 +3,9 @@
 use crate::{
     bootstrap,
     consensus::{Addresses, RaftConsensus},
-    tags,
 };
 use config::RuntimeConfig;
-use federation::names::Routes;
+use federation::names::{PRIMARY_TAG, Routes};
 use gossip_driver::{GossipHandle, MemberEvent};
 use raft::ServerId;
 use rpc::{Datacenters, Pool, ServerList};
@@ -167,7 +166,7 @@ pub fn any_server(datacenter: &str) -> String {
 /// Says once of each datacenter that it has another primary than this one: what both share would not be shared.
 fn complain_of_primaries(wan: &[Member], own: &str, said: &mut BTreeMap<Str, Str>) {
     for member in wan.iter().filter(|m| m.status == MemberStatus::Alive) {
-        let (datacenter, theirs) = (Str::new(member.tag("dc")), Str::new(member.tag(tags::PRIMARY)));
+        let (datacenter, theirs) = (Str::new(member.tag("dc")), Str::new(member.tag(PRIMARY_TAG)));
         if theirs.is_empty() || theirs.as_str() == own || said.get(&datacenter) == Some(&theirs) {
             continue;
         }

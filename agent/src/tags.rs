@@ -4,9 +4,6 @@ use config::RuntimeConfig;
 use std::collections::BTreeMap;
 use types::{API_LEVEL, Str};
 
-/// Tag of the WAN pool: the datacenter that this one takes its shared configuration from.
-pub const PRIMARY: &str = "primary_dc";
-
 /// Tags of the LAN pool.
 pub fn lan(config: &RuntimeConfig, node_id: &str) -> BTreeMap<Str, Str> {
     let mut tags = BTreeMap::new();
@@ -54,7 +51,7 @@ pub fn lan(config: &RuntimeConfig, node_id: &str) -> BTreeMap<Str, Str> {
 pub fn wan(config: &RuntimeConfig, node_id: &str) -> BTreeMap<Str, Str> {
     let mut tags = lan(config, node_id);
     tags.remove("wan_join_port");
-    tags.insert(Str::new_static(PRIMARY), config.node.primary_datacenter.0.clone());
+    tags.insert(Str::new_static(federation::names::PRIMARY_TAG), config.node.primary_datacenter.0.clone());
     if config.connect.mesh_gateway_wan_federation
         && let Some(addr) = config.net.serf_wan_advertise
     {

@@ -17,6 +17,8 @@ use types::{Str, member::Member, names::fold};
 const PREFIX: [u8; 6] = [0xfd, 0x70, 0x72, 0x61, 0x65, 0x74];
 /// Tag of the WAN pool with the address that a server really listens on.
 pub const ADDRESS_TAG: &str = "wan_addr";
+/// Tag of the WAN pool with the datacenter that a server takes its shared configuration from.
+pub const PRIMARY_TAG: &str = "primary_dc";
 /// Node name that means any server of a datacenter.
 pub const ANY: &str = "*";
 
@@ -41,10 +43,12 @@ pub fn split(name: &str) -> Option<(&str, &str)> {
     (!node.is_empty() && !datacenter.is_empty() && !datacenter.contains('.')).then_some((node, datacenter))
 }
 
-/// A member of the WAN pool as people know it: with the address that it really has.
+/// A member of the WAN pool as people know it: with the address that it really has, and without what servers tell each other.
 pub fn shown(mut member: Member) -> Member {
+    member.tags.remove(PRIMARY_TAG);
+    let real = member.tags.remove(ADDRESS_TAG);
     if stands_for_a_name(member.addr)
-        && let Ok(addr) = member.tag(ADDRESS_TAG).parse()
+        && let Some(Ok(addr)) = real.map(|text| text.parse())
     {
         member.addr = addr;
     }
