@@ -10,6 +10,8 @@ use serde_json::Value;
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
@@ -17,7 +19,7 @@ use std::{
 use tests::{
     cluster::{ask_dns, wait_for},
     federation::{GATEWAY_PORT, Process, World},
-    process::now,
+    process::{Child, now},
 };
 
 /// Set, it asks for the smaller form also where there are namespaces.
@@ -192,6 +194,73 @@ fn shared(world: &World) -> Result<()> {
     let shown = world.of("dc2-s1")?.cli(&["operator", "federation"])?;
     for part in ["through mesh gateways", "dc1", "dc3", "local", "remote", "config-entries", "healthy"] {
         ensure!(shown.contains(part), "{part} is missing:\n{shown}");
+    }
+    Ok(())
+}
+
+/// A leaf of the mesh from the agent `client`, as files beside it; the directory.
+fn leaf(world: &World, client: &str, service: &str) -> Result<PathBuf> {
+    let agent = world.of(client)?;
+    let leaf = agent.get(&format!("/v1/agent/connect/ca/leaf/{service}")).context("leaf")?;
+    let roots = agent.get("/v1/agent/connect/ca/roots").context("roots")?;
+    let text = |value: &Value| value.as_str().map(str::to_owned).context("not a text");
+    for (file, pem) in [
+        ("leaf.pem", &leaf["CertPEM"]),
+        ("leaf-key.pem", &leaf["PrivateKeyPEM"]),
+        ("root.pem", &roots["Roots"][0]["RootCert"]),
+    ] {
+        std::fs::write(agent.dir().join(file), text(pem)?)?;
+    }
+    Ok(agent.dir().to_owned())
+}
+
+/// A service of dc2 is reached from dc1 and dc3 through the gateways, both sides showing leaves of their own datacenter's authority.
+fn service(world: &mut World) -> Result<()> {
+    if Command::new("openssl").arg("version").output().is_err() {
+        println!("no openssl here, the way to services is not tried");
+        return Ok(());
+    }
+    let at = format!("{}:9443", world.ip(2, 8)?);
+    let (dir, dc2) = (leaf(world, "dc2-c1", "db")?, world.of("dc2-c1")?);
+    let shows =
+        ["-cert", "leaf.pem", "-cert_chain", "leaf.pem", "-key", "leaf-key.pem", "-CAfile", "root.pem"];
+    let mut server = dc2.space.command(Path::new("openssl"));
+    server.args(["s_server", "-accept", &at, "-Verify", "2", "-verify_return_error", "-www"]).args(shows);
+    server.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _server = Child::start(&mut server)?;
+    let (ip, port) = at.rsplit_once(':').context("address")?;
+    let native =
+        format!(r#"{{"Name": "db", "Address": {ip:?}, "Port": {port}, "Connect": {{"Native": true}}}}"#);
+    dc2.put("/v1/agent/service/register", &native)?;
+    for dc in [1, 3] {
+        let name = format!("dc{dc}-c1");
+        let (dir, client) = (leaf(world, &name, "web")?, world.of(&name)?);
+        let domain = client.get("/v1/agent/connect/ca/roots").context("roots")?;
+        let sni =
+            format!("db.default.dc2.internal.{}", domain["TrustDomain"].as_str().context("trust domain")?);
+        let gateway = format!("{}:{GATEWAY_PORT}", world.of(&format!("dc{dc}-gw1"))?.ip);
+        let answered = || {
+            let mut ask = client.space.command(Path::new("openssl"));
+            ask.args([
+                "s_client",
+                "-connect",
+                &gateway,
+                "-servername",
+                &sni,
+                "-verify_return_error",
+                "-quiet",
+            ]);
+            ask.args(shows)
+                .current_dir(&dir)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            let mut asking = ask.spawn().ok()?;
+            asking.stdin.take()?.write_all(b"GET / HTTP/1.0\r\n\r\n").ok()?;
+            let out = asking.wait_with_output().ok()?;
+            String::from_utf8_lossy(&out.stdout).starts_with("HTTP/1.0 200").then_some(())
+        };
+        world.told(wait_for(&format!("db of dc2 to answer {name} through the gateways"), answered))?;
     }
     Ok(())
 }
@@ -504,9 +573,10 @@ fn datacenters_meet_through_gateways_alone() -> Result<()> {
     world.start()?;
     formed(&world)?;
     println!("formed {:?} after the start", begun.elapsed());
-    let steps: [Step<'_>; 8] = [
+    let steps: [Step<'_>; 9] = [
         ("no way in but through gateways", &|w| no_way_in(w)),
         ("what is shared", &|w| shared(w)),
+        ("a service of another datacenter", &service),
         ("gateways die", &gateways_die),
         ("a long line", &long_line),
         ("mistakes", &mistakes),
