@@ -10,7 +10,12 @@ use gossip_driver::{GossipHandle, MemberEvent};
 use raft::ServerId;
 use rpc::{Datacenters, Pool, ServerList};
 use runtime::Tasks;
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::Arc,
+    time::Duration,
+};
 use telemetry::Metrics;
 use tokio::sync::{Semaphore, mpsc, watch};
 use types::{
@@ -20,6 +25,12 @@ use types::{
 
 /// Period in which membership is compared although nothing was heard; repairs whatever was missed.
 const RECHECK: Duration = Duration::from_secs(10);
+/// The same while a datacenter that was known is not found.
+const LOST_RECHECK: Duration = Duration::from_secs(2);
+/// How long after the start that goes on; what is gone for longer may be gone for good.
+const LOST_FOR: Duration = Duration::from_secs(600);
+/// Servers of such a datacenter that are tried at a time.
+const LOST_TRIES: usize = 3;
 /// Pause between attempts to form a cluster.
 const BOOTSTRAP_PAUSE: Duration = Duration::from_millis(250);
 /// How often a server moves the order in which a client asks servers.
@@ -81,6 +92,7 @@ pub fn follow_wan(
     tasks.spawn_critical("WAN membership", async move {
         let (mut far, mut near) = (wan.member_changes(), lan.member_changes());
         let (mut complained, joins) = (BTreeMap::new(), Arc::new(Semaphore::new(1)));
+        let lost_until = tokio::time::Instant::now() + LOST_FOR;
         loop {
             far.mark_unchanged();
             near.mark_unchanged();
@@ -88,7 +100,7 @@ pub fn follow_wan(
                 let (here, everywhere) = (lan.members(), wan.members());
                 let near = wan_addresses(&here, &own);
                 // Those of an earlier run are how a datacenter that was down as a whole finds the others again.
-                let far = wan.former().iter().chain(everywhere.iter().map(|m| &m.name));
+                let far = wan.former().iter().map(|(name, _)| name).chain(everywhere.iter().map(|m| &m.name));
                 routes.set(&own, near, far.map(Str::as_str), std::slice::from_ref(&primary.0));
             }
             complain_of_primaries(&wan.members(), &primary, &mut complained);
@@ -103,7 +115,13 @@ pub fn follow_wan(
                 }
             }
             datacenters.set(&known);
-            let absent = absent_from_wan(&lan.members(), &wan.members(), &own, routes.is_some());
+            let mut absent = absent_from_wan(&lan.members(), &wan.members(), &own, routes.is_some());
+            let lost = match tokio::time::Instant::now() < lost_until {
+                true => lost_datacenters(wan.former(), &wan.members(), &own),
+                false => Vec::new(),
+            };
+            let recheck = if lost.is_empty() { RECHECK } else { LOST_RECHECK };
+            absent.extend(lost);
             // One at a time, and beside this loop: a server that is not reached must not keep news of others from being heard.
             if !absent.is_empty()
                 && let Ok(turn) = joins.clone().try_acquire_owned()
@@ -125,7 +143,7 @@ pub fn follow_wan(
                 () = shutdown.wait() => return,
                 changed = far.changed() => if changed.is_err() { return },
                 changed = near.changed() => if changed.is_err() { return },
-                () = tokio::time::sleep(RECHECK) => {}
+                () = tokio::time::sleep(recheck) => {}
             }
         }
     });
@@ -151,6 +169,24 @@ fn absent_from_wan(lan: &[Member], wan: &[Member], own: &str, by_name: bool) -> 
             },
         )
         .collect()
+}
+
+/// Former members of each other datacenter that nobody alive is known of any more, as what to join: a datacenter that was down as a
+/// whole finds the others again by what it knew, whoever else is in the pool.
+fn lost_datacenters(former: &[(Str, SocketAddr)], wan: &[Member], own: &str) -> Vec<String> {
+    let of = |name: &str| name.rsplit_once('.').map(|(_, dc)| types::names::fold(dc));
+    let seen: BTreeSet<Str> = wan.iter().filter_map(|m| of(&m.name)).collect();
+    let mut tried: BTreeMap<Str, usize> = BTreeMap::new();
+    let mut lost = Vec::new();
+    for (name, addr) in former {
+        let Some(dc) = of(name).filter(|dc| dc.as_str() != own && !seen.contains(dc)) else { continue };
+        let count = tried.entry(dc).or_default();
+        *count += 1;
+        if *count <= LOST_TRIES {
+            lost.push(format!("{name}/{addr}"));
+        }
+    }
+    lost
 }
 
 /// What to join to reach the WAN member `name`, by the address that stands for it.
@@ -266,4 +302,26 @@ pub fn bootstrap_when_ready(
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_datacenter_that_nobody_is_known_of_is_looked_for() {
+        let at = |n: u8| SocketAddr::from(([10, 0, 0, n], 8302));
+        let former: Vec<(Str, SocketAddr)> = ["a.dc1", "b.dc2", "c.dc3", "d.DC2", "e.dc2", "f.dc2", "odd"]
+            .iter()
+            .zip(1..)
+            .map(|(m, n)| ((*m).into(), at(n)))
+            .collect();
+        let member =
+            |name: &str, status| Member { name: name.into(), addr: at(9), tags: BTreeMap::new(), status };
+        let wan = [member("a.dc1", MemberStatus::Alive), member("z.dc3", MemberStatus::Failed)];
+        let lost = lost_datacenters(&former, &wan, "dc1");
+        assert_eq!(lost, ["b.dc2/10.0.0.2:8302", "d.DC2/10.0.0.4:8302", "e.dc2/10.0.0.5:8302"]);
+        let wan = [member("b.dc2", MemberStatus::Alive), member("c.dc3", MemberStatus::Left)];
+        assert!(lost_datacenters(&former, &wan, "dc1").is_empty(), "whoever is known is gossip's to find");
+    }
 }

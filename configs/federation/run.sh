@@ -98,6 +98,12 @@ down() {
     [ -e "$pid" ] || continue
     kill "$(cat "$pid")" 2> /dev/null || true
   done
+  # They leave in order, which takes a moment, and hold their ports until then.
+  try=0
+  while [ $try -lt 40 ] && "$praetor" members -http-addr 127.0.1.1:8500 > /dev/null 2>&1; do
+    try=$((try + 1))
+    sleep 0.25
+  done
   rm -rf "$work"
 }
 

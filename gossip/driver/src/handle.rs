@@ -23,7 +23,7 @@ const PORT_TRIES: u32 = 16;
 #[derive(Clone)]
 pub struct GossipHandle {
     driver: Arc<Driver>,
-    former: Arc<[Str]>,
+    former: Arc<[(Str, SocketAddr)]>,
 }
 
 impl std::fmt::Debug for GossipHandle {
@@ -66,7 +66,8 @@ impl GossipHandle {
             tombstone_timeout: config.tombstone_timeout,
         };
         let origin = Instant::now();
-        let names: Arc<[Str]> = former.members.iter().map(|m| m.name.clone()).collect();
+        let known: Arc<[(Str, SocketAddr)]> =
+            former.members.iter().map(|m| (m.name.clone(), m.addr)).collect();
         let mut rejoin: Vec<SocketAddr> = if former.left && !config.rejoin_after_leave {
             Vec::new()
         } else {
@@ -100,15 +101,15 @@ impl GossipHandle {
         if !rejoin.is_empty() {
             tasks.spawn("gossip rejoin", tasks::rejoin(driver.clone(), rejoin));
         }
-        Ok((Self { driver, former: names }, events_rx))
+        Ok((Self { driver, former: known }, events_rx))
     }
 
     /// All members, self, failed and left ones included, sorted by name. Takes no lock.
     pub fn members(&self) -> Arc<Vec<Member>> {
         self.driver.members()
     }
-    /// Names of the members that an earlier run of this one knew.
-    pub fn former(&self) -> &[Str] {
+    /// Names and addresses of the members that an earlier run of this one knew.
+    pub fn former(&self) -> &[(Str, SocketAddr)] {
         &self.former
     }
     /// This member.
