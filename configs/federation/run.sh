@@ -93,6 +93,11 @@ up() {
   "$praetor" operator federation -http-addr 127.0.3.1:8500
 }
 
+# Whether a process is there and has not ended.
+runs() {
+  [ -e "/proc/$1/status" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$1/status"
+}
+
 down() {
   for pid in "$work"/*/pid; do
     [ -e "$pid" ] || continue
@@ -100,9 +105,12 @@ down() {
   done
   # They leave in order, which takes a moment, and hold their ports until then.
   try=0
-  while [ $try -lt 40 ] && "$praetor" members -http-addr 127.0.1.1:8500 > /dev/null 2>&1; do
-    try=$((try + 1))
-    sleep 0.25
+  for pid in "$work"/*/pid; do
+    [ -e "$pid" ] || continue
+    while runs "$(cat "$pid")" && [ $try -lt 80 ]; do
+      try=$((try + 1))
+      sleep 0.25
+    done
   done
   rm -rf "$work"
 }
