@@ -2,6 +2,7 @@
 
 use crate::changes::ChangeSet;
 use bytes::Bytes;
+use faults::Fault;
 use imbl::{GenericHashMap, OrdMap, OrdSet, shared_ptr::DefaultSharedPtr};
 use std::{
     borrow::Borrow,
@@ -188,6 +189,11 @@ impl KvTable {
         if old.is_some_and(|o| o.flags == flags && o.value == *value) {
             return;
         }
+        // One write in four, so that most of what looks at indexes goes on.
+        let modify = match old {
+            Some(old) if faults::on(Fault::SkippedIndex) && index % 4 == 0 => old.index.modify,
+            _ => index,
+        };
         let entry = KvEntry {
             key: key.clone(),
             flags,
@@ -196,7 +202,7 @@ impl KvTable {
             session: old.and_then(|o| o.session.clone()),
             lock_index: 0,
             tenancy: tenancy.clone(),
-            index: RaftIndex { create: old.map_or(index, |o| o.index.create), modify: index },
+            index: RaftIndex { create: old.map_or(index, |o| o.index.create), modify },
         };
         if old.is_none()
             && let Some(at) = self.tombstones.remove(key.as_str())
@@ -235,6 +241,9 @@ impl KvTable {
     }
     /// Puts a tombstone in.
     pub fn bury(&mut self, key: Str, index: u64) {
+        if faults::on(Fault::LostTombstone) {
+            return;
+        }
         self.by_age.insert((index, key.clone()));
         self.tombstones.insert(key, index);
     }
