@@ -448,7 +448,11 @@ impl Service {
     ) -> Result<QueryResponse, RequestError> {
         let consensus = &*server.consensus;
         let too_stale = options.max_stale.is_some_and(|max| consensus.last_contact() > max);
-        let consistency = if too_stale { Consistency::Default } else { options.consistency };
+        let consistency = match options.consistency {
+            _ if too_stale => Consistency::Default,
+            Consistency::Default if faults::on(faults::Fault::StaleReadByDefault) => Consistency::Stale,
+            asked => asked,
+        };
         let mut leads = None;
         if consistency != Consistency::Stale {
             let leadership = consensus.leadership();
