@@ -156,6 +156,12 @@ fn is_ours(binary: &Path) -> Result<bool> {
     Ok(String::from_utf8_lossy(&out.stdout).contains("Praetor"))
 }
 
+/// Whether a program was built with faults: only such a one minds a name that is none.
+fn has_faults(binary: &Path) -> Result<bool> {
+    let out = Command::new(binary).arg("version").env("PRAETOR_FAULT", "?").output();
+    Ok(!out.with_context(|| binary.display().to_string())?.status.success())
+}
+
 /// One line of what is to be done.
 struct Task {
     workload: &'static dyn Workload,
@@ -196,11 +202,11 @@ struct Here {
 fn attack(flags: &Flags) -> Result<bool> {
     let tasks = tasks(flags)?;
     let faulty = flags.fault.is_some();
-    let named = flags.binary.clone().or_else(|| std::env::var_os("PRAETOR_BINARY").map(PathBuf::from));
-    let binary = match named {
-        Some(binary) if !faulty => binary,
-        _ => build(faulty)?,
-    };
+    let other = || std::env::var_os("PRAETOR_BINARY").filter(|_| !faulty).map(PathBuf::from);
+    let binary = flags.binary.clone().or_else(other).map_or_else(|| build(faulty), Ok)?;
+    if faulty && !has_faults(&binary)? {
+        bail!("{} makes no mistakes on demand; without --binary the build that does is made", binary.display());
+    }
     let ours = is_ours(&binary)?;
     let seed = flags.seed.unwrap_or_else(rand::random);
     let dir = tempfile::Builder::new().prefix("jepsen-").tempdir()?;

@@ -68,7 +68,7 @@ fn index_of(call: &Call<Op>) -> Option<(u64, bool, Option<u32>)> {
     }
 }
 
-/// The index of a key or prefix never goes back: not on one server from one answer to the next, and not on any of them between
+/// The index of a key or prefix never goes back: not in what one server answers by itself, and not on any of them between
 /// linearizable reads. `calls` are those of one key.
 pub fn indexes_grow(calls: &[Call<Op>]) -> Option<Finding> {
     let mut groups = BTreeMap::<(Option<usize>, u32), Vec<&Call<Op>>>::new();
@@ -76,8 +76,7 @@ pub fn indexes_grow(calls: &[Call<Op>]) -> Option<Finding> {
         let Some((_, linear, epoch)) = index_of(call) else { continue };
         if linear {
             groups.entry((None, 0)).or_default().push(call);
-        }
-        if let Some(epoch) = epoch {
+        } else if let Some(epoch) = epoch {
             groups.entry((Some(call.server), epoch)).or_default().push(call);
         }
     }

@@ -248,9 +248,10 @@ impl Cluster {
         let mut out = String::new();
         for server in &self.servers {
             let log = server.log();
-            let lines: Vec<_> = log.lines().rev().take(8).collect();
+            let lines: Vec<_> = log.lines().rev().take(5).collect();
             out.push_str(&format!("--- {}\n", server.name));
-            lines.into_iter().rev().for_each(|l| out.push_str(&format!("{l}\n")));
+            let short = |l: &str| l.chars().take(200).collect::<String>();
+            lines.into_iter().rev().for_each(|l| out.push_str(&format!("{}\n", short(l))));
         }
         out
     }

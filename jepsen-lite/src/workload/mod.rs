@@ -57,8 +57,6 @@ pub struct Broken {
     pub what: String,
     /// The calls that show it.
     pub calls: Vec<Call<Op>>,
-    /// Calls without an answer that bear on none of them.
-    pub aside: usize,
     /// Calls of the key in all.
     pub of: usize,
 }
@@ -74,7 +72,7 @@ fn check_keys<M: Model<Op = Op>>(
     for (key, calls) in by_key(calls) {
         let of = calls.len();
         for Finding { what, calls } in rules.iter().filter_map(|rule| rule(&calls)) {
-            out.broken.push(Broken { key: key.clone(), what, calls, aside: 0, of });
+            out.broken.push(Broken { key: key.clone(), what, calls, of });
         }
         let calls: Vec<_> = calls.into_iter().filter(|c| linear(&c.op)).collect();
         match check(model, &calls) {
@@ -83,7 +81,7 @@ fn check_keys<M: Model<Op = Op>>(
             Verdict::Not => {
                 let small = shrink(model, &calls);
                 let what = "not linearizable: there is no order of these calls that explains the answers".into();
-                out.broken.push(Broken { key, what, calls: small.calls, aside: small.aside, of });
+                out.broken.push(Broken { key, what, calls: small.calls, of });
             }
         }
     }

@@ -63,7 +63,7 @@ impl Workload for Set {
         for (key, calls) in by_key(calls) {
             if let Some(found) = rules::set(&calls) {
                 let of = calls.len();
-                out.broken.push(Broken { key, what: found.what, calls: found.calls, aside: 0, of });
+                out.broken.push(Broken { key, what: found.what, calls: found.calls, of });
             }
         }
         out
