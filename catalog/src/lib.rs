@@ -1,4 +1,4 @@
-//! The replicated state machine: nodes, services, checks, keys, configuration entries, the
+//! The replicated state machine: nodes, services, checks, keys, sessions, configuration entries, the
 //! authority's roots, autopilot's settings and the gateways of other datacenters.
 //!
 //! [`Store`] is one version of the state: a handful of persistent maps, cloned in constant time, so that readers keep a
@@ -25,9 +25,11 @@ mod federation;
 mod kv;
 mod query;
 mod scope;
+mod sessions;
 pub mod snapshot;
 mod store;
 mod topic;
+mod txn;
 mod vip;
 
 pub use apply::ApplyCtx;

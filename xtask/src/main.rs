@@ -23,6 +23,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("local", &["types", "api", "filter"]),
     ("entries", &["types", "api", "filter"]),
     ("config", &["types", "api", "entries"]),
+    ("archive", &[]),
 ];
 
 /// Shells, and what of ours each may name.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use types::{
     Str, Tenancy,
     entry::{ConfigEntry, EntryKind},
-    record::{FederationState, HealthCheck, KvEntry, Node, NodeService},
+    record::{FederationState, HealthCheck, KvEntry, Node, NodeService, Session},
 };
 
 /// One piece of the state.
@@ -88,4 +88,30 @@ pub(super) enum Record {
     FederationState(Arc<FederationState>),
     /// Last serial number of the authority.
     AuthoritySerial(u64),
+    SessionTable {
+        tenancy: Tenancy,
+        index: u64,
+    },
+    Session(Arc<Session>),
+    /// Last change of the sessions on a node; the sessions came before.
+    SessionsOfNode {
+        tenancy: Tenancy,
+        node: Str,
+        index: u64,
+    },
+    /// Last change of the times to live of keys.
+    KvExpiries {
+        tenancy: Tenancy,
+        index: u64,
+    },
+    KvExpiry {
+        tenancy: Tenancy,
+        key: Str,
+        at: u64,
+    },
+    LockDelay {
+        tenancy: Tenancy,
+        key: Str,
+        until: u64,
+    },
 }
