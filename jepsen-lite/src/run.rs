@@ -4,7 +4,7 @@ use crate::{
     cluster::Cluster,
     history::{self, Call, Outcome},
     nemesis::{Attack, Nemesis},
-    ops::{Mode, Op},
+    ops::Op,
     workload::{Broken, Shared, Worker, Workload},
 };
 use anyhow::Result;
@@ -204,29 +204,4 @@ pub fn run(
         troubles,
         harm: harm.into_inner(),
     })
-}
-
-/// Calls as lines for a reader.
-pub fn show(broken: &Broken) -> String {
-    let mut out = format!("key {}: {}\n", broken.key, broken.what);
-    let shown = broken.calls.len();
-    out.push_str(&format!("  {shown} of {} calls show it", broken.of));
-    out.push('\n');
-    for call in &broken.calls {
-        let end = match call.outcome {
-            Outcome::Ok => format!("{:>10.3}", call.end as f64 / 1000.0),
-            _ => format!("{:>10}", "open"),
-        };
-        out.push_str(&format!(
-            "  {:>10.3} ..{end} ms  client {:<2} server {}  {}\n",
-            call.start as f64 / 1000.0,
-            call.client,
-            call.server + 1,
-            call.op
-        ));
-    }
-    if broken.calls.iter().any(|c| matches!(c.op, Op::Read { mode: Mode::Stale, .. })) {
-        out.push_str("  (stale reads may be old, but not this)\n");
-    }
-    out
 }

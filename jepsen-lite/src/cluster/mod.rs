@@ -7,7 +7,7 @@ pub use clock::Clock;
 
 use crate::{
     client::{Client, Done},
-    net::{self, Net},
+    net::Net,
 };
 use anyhow::{Context, Result, bail};
 use disk::Disk;
@@ -357,9 +357,4 @@ pub fn try_disk(dir: &Path) -> Result<()> {
 /// Why not.
 pub fn try_net() -> Result<()> {
     Net::new(1, 0).map(drop)
-}
-
-/// Whether a program is there.
-pub fn has_program(name: &str) -> bool {
-    net::run("sh", &["-c", &format!("command -v {name}")]).is_ok()
 }
