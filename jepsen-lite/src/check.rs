@@ -93,9 +93,7 @@ fn wrong_pair<M: Model>(model: &M, calls: &[Call<M::Op>]) -> Option<BTreeSet<u64
     let all: BTreeSet<u64> = calls.iter().flat_map(|c| model.subjects(&c.op)).collect();
     let alone = all.iter().map(|a| BTreeSet::from([*a]));
     let pairs = all.iter().flat_map(|a| all.range(..*a).map(|b| BTreeSet::from([*a, *b])));
-    alone.chain(pairs).find(|kept| {
-        search(model, &project(model, calls, kept), PART_LIMIT) == Verdict::Not
-    })
+    alone.chain(pairs).find(|kept| search(model, &project(model, calls, kept), PART_LIMIT) == Verdict::Not)
 }
 
 pub(crate) fn search<M: Model>(model: &M, calls: &[Call<M::Op>], limit: usize) -> Verdict {
@@ -200,9 +198,11 @@ pub fn shrink<M: Model>(model: &M, calls: &[Call<M::Op>]) -> Failure<M::Op> {
         while at < best.len() {
             let range = at..(at + size).min(best.len());
             let mut less = Vec::with_capacity(best.len());
-            less.extend(best.iter().enumerate().filter_map(|(i, c)| {
-                (!range.contains(&i) || !model.is_read(&c.op)).then(|| c.clone())
-            }));
+            less.extend(
+                best.iter()
+                    .enumerate()
+                    .filter_map(|(i, c)| (!range.contains(&i) || !model.is_read(&c.op)).then(|| c.clone())),
+            );
             let gone = best.len() - less.len();
             if gone > 0 && bad(&less) {
                 best = less;

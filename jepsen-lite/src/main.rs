@@ -75,7 +75,12 @@ fn catalogue() -> String {
     }
     out.push_str("\nFaults, and what finds them:\n");
     for c in catches::ALL {
-        out.push_str(&format!("  {:<30} --workload {} --nemesis {}\n", c.fault.name(), c.workload, c.nemesis));
+        out.push_str(&format!(
+            "  {:<30} --workload {} --nemesis {}\n",
+            c.fault.name(),
+            c.workload,
+            c.nemesis
+        ));
     }
     out
 }
@@ -182,7 +187,10 @@ fn tasks(flags: &Flags) -> Result<Vec<Task>> {
         Some("all") => return catches::ALL.iter().map(known).collect(),
         Some(name) => {
             let names = Fault::ALL.map(Fault::name).join(", ");
-            Some(Fault::of(name).with_context(|| format!("there is no fault {name:?}; there are {names}, all"))?)
+            Some(
+                Fault::of(name)
+                    .with_context(|| format!("there is no fault {name:?}; there are {names}, all"))?,
+            )
         }
     };
     let said = std::env::args().any(|a| a.starts_with("--workload") || a.starts_with("--nemesis"));
@@ -201,7 +209,10 @@ fn sweep(flags: &Flags) -> Result<bool> {
     let other = || std::env::var_os("PRAETOR_BINARY").filter(|_| !faulty).map(PathBuf::from);
     let binary = flags.binary.clone().or_else(other).map_or_else(|| build(faulty), Ok)?;
     if faulty && !has_faults(&binary)? {
-        bail!("{} makes no mistakes on demand; without --binary the build that does is made", binary.display());
+        bail!(
+            "{} makes no mistakes on demand; without --binary the build that does is made",
+            binary.display()
+        );
     }
     let ours = is_ours(&binary)?;
     let seed = flags.seed.unwrap_or_else(rand::random);
@@ -235,13 +246,14 @@ fn sweep(flags: &Flags) -> Result<bool> {
             clocks: task.nemesis == Nemesis::Clock,
             seed,
         };
-        let outcomes = match attack(&setup, task.workload, task.nemesis, &plan, &here, flags.keep, &interrupted)? {
-            Tried::Done(outcomes) => outcomes,
-            Tried::NotHere(why) => {
-                println!("{:<9} {:<11} not here: {why}", task.workload.name(), task.nemesis.name());
-                continue;
-            }
-        };
+        let outcomes =
+            match attack(&setup, task.workload, task.nemesis, &plan, &here, flags.keep, &interrupted)? {
+                Tried::Done(outcomes) => outcomes,
+                Tried::NotHere(why) => {
+                    println!("{:<9} {:<11} not here: {why}", task.workload.name(), task.nemesis.name());
+                    continue;
+                }
+            };
         passed &= outcomes.passed();
         all_found &= !outcomes.passed();
         println!("{}", report::text(&outcomes, task.fault));

@@ -260,8 +260,9 @@ impl Model for Lock {
             Op::Acquire { session, done: false } => {
                 same(state.holder.is_some_and(|h| h != *session) || state.ended.contains(session))
             }
-            Op::Release { session, done: true } => (state.holder == Some(*session))
-                .then(|| LockState { holder: None, ..state.clone() }),
+            Op::Release { session, done: true } => {
+                (state.holder == Some(*session)).then(|| LockState { holder: None, ..state.clone() })
+            }
             Op::Release { session, done: false } | Op::Guarded { session, done: false } => {
                 same(state.holder != Some(*session))
             }

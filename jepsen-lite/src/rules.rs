@@ -87,7 +87,7 @@ pub fn indexes_grow(calls: &[Call<Op>]) -> Option<Finding> {
         let (mut at, mut highest): (usize, Option<&Call<Op>>) = (0, None);
         for call in group {
             while at < ended.len() && ended[at].end < call.start {
-                if index_of(ended[at]) .map(|i| i.0) > highest.and_then(index_of).map(|i| i.0) {
+                if index_of(ended[at]).map(|i| i.0) > highest.and_then(index_of).map(|i| i.0) {
                     highest = Some(ended[at]);
                 }
                 at += 1;
@@ -100,7 +100,10 @@ pub fn indexes_grow(calls: &[Call<Op>]) -> Option<Finding> {
                     Some(n) => format!("on server {}", n + 1),
                     None => "between linearizable reads".into(),
                 };
-                return Some(finding(format!("the index went back from {was} to {is} {whose}"), &[before, call]));
+                return Some(finding(
+                    format!("the index went back from {was} to {is} {whose}"),
+                    &[before, call],
+                ));
             }
         }
     }
@@ -213,7 +216,12 @@ mod tests {
 
     #[test]
     fn a_prefix_has_one_content_for_an_index() {
-        let list = |entries: &[(u64, u64)], index| Op::List { entries: entries.to_vec(), index, after: 0, epoch: None };
+        let list = |entries: &[(u64, u64)], index| Op::List {
+            entries: entries.to_vec(),
+            index,
+            after: 0,
+            epoch: None,
+        };
         let two = |a, b| contents(&[call(a, 0, 1, 0), call(b, 2, 3, 0)]).is_some();
         assert!(!two(list(&[(1, 5)], 5), list(&[(1, 5)], 5)));
         assert!(!two(list(&[(1, 5)], 5), list(&[], 6)));

@@ -123,7 +123,10 @@ impl Cluster {
     fn write_config(&self, server: &Server) -> Result<()> {
         let Place { http, rpc, lan } = &server.place;
         let ip = http.ip();
-        let join = self.servers.iter().map(|s| format!("{:?}", SocketAddr::from((s.place.http.ip(), s.place.lan)).to_string()));
+        let join = self
+            .servers
+            .iter()
+            .map(|s| format!("{:?}", SocketAddr::from((s.place.http.ip(), s.place.lan)).to_string()));
         let mut text = String::new();
         write!(
             text,
@@ -237,7 +240,13 @@ impl Cluster {
     pub fn panics(&self) -> Vec<String> {
         let mut out = Vec::new();
         for server in &self.servers {
-            let said = server.log().lines().filter(|l| l.contains("panicked")).take(3).map(|l| format!("{}: {l}", server.name)).collect::<Vec<_>>();
+            let said = server
+                .log()
+                .lines()
+                .filter(|l| l.contains("panicked"))
+                .take(3)
+                .map(|l| format!("{}: {l}", server.name))
+                .collect::<Vec<_>>();
             out.extend(said);
         }
         out

@@ -29,8 +29,14 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 /// # Errors
 /// With what it wrote, when it fails.
 pub fn run(program: &str, args: &[&str]) -> Result<()> {
-    let out = Command::new(program).args(args).output().with_context(|| format!("{program} cannot be run"))?;
-    ensure!(out.status.success(), "{program} {}: {}", args.join(" "), String::from_utf8_lossy(&out.stderr).trim());
+    let out =
+        Command::new(program).args(args).output().with_context(|| format!("{program} cannot be run"))?;
+    ensure!(
+        out.status.success(),
+        "{program} {}: {}",
+        args.join(" "),
+        String::from_utf8_lossy(&out.stderr).trim()
+    );
     Ok(())
 }
 

@@ -80,7 +80,8 @@ fn check_keys<M: Model<Op = Op>>(
             Verdict::Undecided => out.undecided.push(key),
             Verdict::Not => {
                 let small = shrink(model, &calls);
-                let what = "not linearizable: there is no order of these calls that explains the answers".into();
+                let what =
+                    "not linearizable: there is no order of these calls that explains the answers".into();
                 out.broken.push(Broken { key, what, calls: small.calls, of });
             }
         }
@@ -89,8 +90,15 @@ fn check_keys<M: Model<Op = Op>>(
 }
 
 /// All workloads.
-pub const ALL: [&dyn Workload; 7] =
-    [&kv::Kv, &set::Set, &lock::LOCK, &lock::SESSION, &counter::Counter, &register::Registration, &watch::Watch];
+pub const ALL: [&dyn Workload; 7] = [
+    &kv::Kv,
+    &set::Set,
+    &lock::LOCK,
+    &lock::SESSION,
+    &counter::Counter,
+    &register::Registration,
+    &watch::Watch,
+];
 
 /// The workloads that a list of names means.
 ///

@@ -143,7 +143,16 @@ impl<'a> Worker<'a> {
         let (after, end) = (self.shared.cluster.servers[self.server].epoch(), self.shared.now());
         let (op, outcome, note) = said(reply, before.filter(|b| after == Some(*b)));
         let (client, server, key) = (self.id, self.server, key.to_owned());
-        self.calls.push(Call { client, key, op: op.clone(), outcome, start, end, server, note: note.clone() });
+        self.calls.push(Call {
+            client,
+            key,
+            op: op.clone(),
+            outcome,
+            start,
+            end,
+            server,
+            note: note.clone(),
+        });
         (op, outcome, note)
     }
 
