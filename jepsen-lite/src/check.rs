@@ -201,7 +201,8 @@ pub fn shrink<M: Model>(model: &M, calls: &[Call<M::Op>]) -> Failure<M::Op> {
             less.extend(
                 best.iter()
                     .enumerate()
-                    .filter_map(|(i, c)| (!range.contains(&i) || !model.is_read(&c.op)).then(|| c.clone())),
+                    .filter(|(i, c)| !range.contains(i) || !model.is_read(&c.op))
+                    .map(|(_, c)| c.clone()),
             );
             let gone = best.len() - less.len();
             if gone > 0 && bad(&less) {

@@ -233,7 +233,7 @@ impl<'a> Attack<'a> {
                 format!("loss of {:.0} %", loss * 100.0)
             }
             Nemesis::Clock => {
-                let victim = if self.round % 2 == 0 { self.leader() } else { self.any() };
+                let victim = if self.round.is_multiple_of(2) { self.leader() } else { self.any() };
                 let jumps = [3600, -3600, 86_400, -30, 15];
                 let seconds = jumps[self.round % jumps.len()];
                 cluster.servers[victim].clock()?.set(seconds)?;
@@ -243,7 +243,7 @@ impl<'a> Attack<'a> {
                 format!("clock of {} by {seconds} s", self.names(&[victim]))
             }
             Nemesis::DiskFull => {
-                let victim = if self.round % 2 == 0 { self.leader() } else { self.any() };
+                let victim = if self.round.is_multiple_of(2) { self.leader() } else { self.any() };
                 cluster.servers[victim].disk()?.fill()?;
                 format!("full disk of {}", self.names(&[victim]))
             }
@@ -330,7 +330,7 @@ impl<'a> Attack<'a> {
     }
 
     fn leave(&mut self, stop: &dyn Fn() -> bool) -> Result<String> {
-        let victim = if self.round % 2 == 0 { self.any() } else { self.leader() };
+        let victim = if self.round.is_multiple_of(2) { self.any() } else { self.leader() };
         let server = &self.cluster.servers[victim];
         let mut client = Client::new(server.http(), Duration::from_secs(20));
         client.send("PUT", "/v1/agent/leave", "");

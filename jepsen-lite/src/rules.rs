@@ -21,7 +21,7 @@ fn finding(what: impl Into<String>, calls: &[&Call<Op>]) -> Finding {
     Finding { what: what.into(), calls }
 }
 
-fn ok<'a>(calls: &'a [Call<Op>]) -> impl Iterator<Item = &'a Call<Op>> {
+fn ok(calls: &[Call<Op>]) -> impl Iterator<Item = &Call<Op>> {
     calls.iter().filter(|c| c.outcome == Outcome::Ok)
 }
 

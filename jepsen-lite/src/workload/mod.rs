@@ -61,12 +61,15 @@ pub struct Broken {
     pub of: usize,
 }
 
+/// A promise about the calls of one key.
+type Rule = fn(&[Call<Op>]) -> Option<Finding>;
+
 /// Checks each key for linearizability, and by further rules.
 fn check_keys<M: Model<Op = Op>>(
     calls: &[Call<Op>],
     model: &M,
     linear: impl Fn(&Op) -> bool,
-    rules: &[fn(&[Call<Op>]) -> Option<Finding>],
+    rules: &[Rule],
 ) -> Checked {
     let mut out = Checked::default();
     for (key, calls) in by_key(calls) {
