@@ -5,4 +5,5 @@ mod mesh;
 mod operator;
 mod registry;
 mod session;
+mod snapshot;
 mod telemetry;

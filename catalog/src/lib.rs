@@ -24,6 +24,7 @@ mod entries;
 mod federation;
 mod kv;
 mod query;
+mod restore;
 mod scope;
 mod sessions;
 pub mod snapshot;

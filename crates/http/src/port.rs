@@ -364,10 +364,27 @@ pub trait SessionPort: Send + Sync + 'static {
     ) -> PortFuture<'_, Option<Arc<Session>>>;
 }
 
+/// An archive, as it is made.
+pub type ArchivePieces = mpsc::Receiver<std::io::Result<Bytes>>;
+
+/// Archives of the replicated state.
+pub trait SnapshotPort: Send + Sync + 'static {
+    /// Begins an archive of the state of a datacenter; with `stale` any of its servers makes it.
+    fn snapshot(
+        &self,
+        datacenter: Option<&str>,
+        stale: bool,
+        token: SecretToken,
+    ) -> PortFuture<'_, (rpc::message::SnapshotHead, ArchivePieces)>;
+}
+
 /// Everything that the server asks of the agent.
 pub trait AgentPort:
-    MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort
+    MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort + SnapshotPort
 {
 }
 
-impl<T: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort> AgentPort for T {}
+impl<T> AgentPort for T where
+    T: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort + SnapshotPort
+{
+}
