@@ -360,7 +360,7 @@ impl KvTable {
         }
         // One write in four, so that most of what looks at indexes goes on.
         let modify = match old {
-            Some(old) if faults::on(Fault::SkippedIndex) && index % 4 == 0 => old.index.modify,
+            Some(old) if faults::on(Fault::SkippedIndex) && index.is_multiple_of(4) => old.index.modify,
             _ => index,
         };
         entry.index = RaftIndex { create: old.map_or(index, |o| o.index.create), modify };
