@@ -147,9 +147,7 @@ impl Store {
                 CommandResponse::Ok
             }
             Command::RestoreChunk { id, at, data } => answer(self.stage(id, *at, data)),
-            Command::RestoreCommit { id, chunks } => {
-                answer(self.commit_restore(ctx, id, *chunks, changes))
-            }
+            Command::RestoreCommit { id, chunks } => answer(self.commit_restore(ctx, id, *chunks, changes)),
             Command::RestoreAbort => {
                 self.staging = None;
                 CommandResponse::Ok

@@ -56,7 +56,8 @@ fn a_state_from_an_older_or_a_longer_log_takes_over_and_no_index_goes_back() {
         assert_eq!(value(&w, "other").0.as_deref(), Some("19"), "nothing is replaced yet");
         // A server that begins with a snapshot of it in between goes on in the same way.
         let bytes: Vec<u8> = snapshot::Writer::new(w.store.clone()).flatten().collect();
-        let mut other = World { store: snapshot::restore(&*bytes).unwrap(), index: w.index, ..World::default() };
+        let mut other =
+            World { store: snapshot::restore(&*bytes).unwrap(), index: w.index, ..World::default() };
         assert_eq!(other.store, w.store);
 
         for w in [&mut w, &mut other] {

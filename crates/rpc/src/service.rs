@@ -254,9 +254,10 @@ impl Service {
         let query = Query::Session { tenancy: tenancy.clone(), id: id.clone() };
         let (result, _) = catalog::run_query(&server.hub.load(), &query, &[]);
         let types::query::QueryResult::Sessions(found) = result else { return Ok(None) };
-        Ok(found.into_iter().next().filter(|s| {
-            s.ttl_ns == 0 || server.renewals.renew(tenancy, id, Instant::now())
-        }))
+        Ok(found
+            .into_iter()
+            .next()
+            .filter(|s| s.ttl_ns == 0 || server.renewals.renew(tenancy, id, Instant::now())))
     }
 
     /// Sends a request that only the leader of a datacenter answers, waiting for one within the hold time.
