@@ -110,6 +110,10 @@ pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (Que
             let index = found.as_ref().map_or(store.federation.extinct, |f| f.index.modify);
             (QueryResult::FederationState(found), index)
         }
+        Query::Coordinates { tenancy, node, segment } => {
+            let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
+            crate::coordinates::read(store, &nodes, node.as_ref(), segment.as_ref())
+        }
         Query::CaRoots => (QueryResult::CaRoots(store.authority.roots()), store.authority.roots_index()),
         Query::CaConfig => {
             (QueryResult::CaConfig(store.authority.config().cloned()), store.authority.config_index())

@@ -62,6 +62,8 @@ impl Store {
             Topic::CaConfig => self.authority.config_index(),
             Topic::Autopilot => self.autopilot.index.modify,
             Topic::FederationStates => self.federation.index,
+            Topic::Coordinates(_) => self.catalog.coordinates.index,
+            Topic::Coordinate(s, node) => self.catalog.coordinates.node_index(s, node),
             Topic::AllConfigEntries => self.entries.iter().map(|(_, t)| t.index()).max().unwrap_or(0),
         }
     }

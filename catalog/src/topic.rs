@@ -78,6 +78,10 @@ pub enum Topic {
     FederationStates,
     /// Configuration entries of all partitions and namespaces.
     AllConfigEntries,
+    /// Places of nodes (scope of nodes).
+    Coordinates(Scope),
+    /// Place of one node (scope of nodes).
+    Coordinate(Scope, Str),
 }
 
 /// Shortest prefix of a node id that finds a node.
@@ -166,6 +170,13 @@ pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
         Query::KindHealth { tenancy, .. } => {
             let scope = Scope { tenancy: tenancy.clone(), peer: Default::default() };
             SmallVec::from_vec(any_instance(scope).to_vec())
+        }
+        Query::Coordinates { tenancy, node, .. } => {
+            let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
+            match node {
+                Some(node) => smallvec![Topic::Coordinate(nodes, node.folded())],
+                None => smallvec![Topic::Coordinates(nodes)],
+            }
         }
         Query::AllConfigEntries => smallvec![Topic::AllConfigEntries],
         Query::FederationStates | Query::FederationState { .. } => smallvec![Topic::FederationStates],

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use types::{
     Str, Tenancy,
+    coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKind},
     record::{FederationState, HealthCheck, KvEntry, Node, NodeService},
 };
@@ -88,4 +89,12 @@ pub(super) enum Record {
     FederationState(Arc<FederationState>),
     /// Last serial number of the authority.
     AuthoritySerial(u64),
+    CoordinateTable {
+        index: u64,
+        extinct: u64,
+    },
+    Coordinate {
+        row: Arc<CoordinateRow>,
+        index: u64,
+    },
 }

@@ -1,7 +1,7 @@
 //! Writing: a cursor over an immutable version of the state.
 
 use super::{CHUNK_BYTES, MAGIC, VERSION, record::Record};
-use crate::{catalog::RowKey, scope::Scope, store::Store};
+use crate::{catalog::RowKey, coordinates::CoordinateKey, scope::Scope, store::Store};
 use imbl::OrdMap;
 use std::{collections::VecDeque, ops::Bound};
 use types::{Str, codec, entry::EntryKey};
@@ -27,6 +27,7 @@ enum Part {
     Entries { scope: Scope, after: Option<Str> },
     Tombstones { scope: Scope, after: Option<Str> },
     ConfigEntries { scope: Scope, after: Option<EntryKey> },
+    Coordinates { after: Option<CoordinateKey> },
     End,
 }
 
@@ -45,6 +46,9 @@ impl Writer {
         }
         for (scope, _) in store.entries.iter().filter(|(_, t)| t.index() > 0) {
             parts.push_back(Part::ConfigEntries { scope, after: None });
+        }
+        if store.catalog.coordinates.index > 0 {
+            parts.push_back(Part::Coordinates { after: None });
         }
         parts.push_back(Part::End);
         Self { store, parts, records: 0, started: false, failed: false }
@@ -130,6 +134,14 @@ impl Writer {
                 let after = self.rows(table.rows(), after, out, |_, e| Record::Entry(e.clone()))?;
                 Some(Part::ConfigEntries { scope, after: Some(after) })
             }
+            Part::Coordinates { after } => {
+                let table = &store.catalog.coordinates;
+                let after = self.rows(table.map(), after, out, |_, (row, index)| Record::Coordinate {
+                    row: row.clone(),
+                    index: *index,
+                })?;
+                Some(Part::Coordinates { after: Some(after) })
+            }
             Part::End => {
                 let records = self.records;
                 self.put(out, &Record::End { records });
@@ -180,6 +192,11 @@ impl Writer {
             self.put(out, &Record::AuthoritySerial(store.authority.serial()));
         }
         self.put(out, &Record::Autopilot(store.autopilot.clone()));
+        let coordinates = &catalog.coordinates;
+        if coordinates.index > 0 {
+            let (index, extinct) = (coordinates.index, coordinates.extinct);
+            self.put(out, &Record::CoordinateTable { index, extinct });
+        }
         let federation = &store.federation;
         if federation.index > 0 {
             let (index, extinct) = (federation.index, federation.extinct);

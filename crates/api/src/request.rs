@@ -3,6 +3,7 @@
 mod ca;
 mod catalog;
 mod check;
+mod network;
 mod operator;
 mod proxy;
 mod service;
@@ -10,6 +11,7 @@ mod service;
 pub use ca::{AuthorizeRequest, authorize_request, ca_configuration};
 pub use catalog::{CatalogDeregister, deregister, register};
 pub use check::{TtlUpdate, check_definition, ttl_update};
+pub use network::{CoordinateUpdate, coordinate_update};
 pub use operator::{autopilot_config, keyring_key, token_body};
 pub use service::service_definition;
 

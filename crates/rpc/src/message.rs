@@ -11,6 +11,8 @@ use types::{
     DatacenterName, RequestError, SecretToken, Str,
     ca::{CaAnswer, CaRequest},
     command::{Command, CommandResponse},
+    coordinate::{CoordinateRow, DatacenterCoordinates},
+    event::UserEvent,
     query::{Query, QueryOptions, QueryResponse},
 };
 
@@ -76,6 +78,28 @@ pub enum Request {
     Authority { datacenter: Option<Str>, token: SecretToken, request: CaRequest },
     /// Certificate of a client agent that has none yet (`auto_encrypt`).
     Enroll { csr: Str },
+    /// Something that any server of `datacenter` does beside the replicated state.
+    Desk { datacenter: Option<Str>, token: SecretToken, request: DeskRequest },
+}
+
+/// What any server does for others beside the replicated state.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum DeskRequest {
+    /// Tell all agents of the datacenter of a user event.
+    Fire(UserEvent),
+    /// Write down where a node is, together with others, before long.
+    Coordinate(CoordinateRow),
+    /// Where the servers of all datacenters are.
+    WanCoordinates,
+}
+
+/// What became of a [`DeskRequest`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum DeskAnswer {
+    /// Done.
+    Ok,
+    /// By datacenter, the own one first, then by distance.
+    WanCoordinates(Vec<DatacenterCoordinates>),
 }
 
 /// Leader and peers of a datacenter.
@@ -219,6 +243,8 @@ pub enum Response {
     Authority(CaAnswer),
     /// A certificate for a client agent.
     Enrolled(Enrolled),
+    /// What a server did beside the replicated state.
+    Desk(DeskAnswer),
 }
 
 /// What travels back for a [`Request`].

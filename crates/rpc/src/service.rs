@@ -1,5 +1,6 @@
 //! Submit and Query for one agent: local on servers, forwarded otherwise.
 
+mod desk;
 mod remote;
 
 use crate::{
@@ -7,7 +8,9 @@ use crate::{
     consensus::Consensus,
     datacenters::Datacenters,
     hub::ViewHub,
-    message::{Answer, Enrolled, FederationView, RaftConfiguration, Request, Response, StatusAnswer},
+    message::{
+        Answer, DeskRequest, Enrolled, FederationView, RaftConfiguration, Request, Response, StatusAnswer,
+    },
     pool::Pool,
     ports,
     servers::ServerList,
@@ -63,6 +66,7 @@ pub struct Service {
     pool: Pool,
     jitter: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
     view: std::sync::OnceLock<TellFederation>,
+    desk: std::sync::OnceLock<Arc<dyn ports::Desk>>,
 }
 
 type TellFederation = Box<dyn Fn() -> Option<FederationView> + Send + Sync>;
@@ -85,6 +89,7 @@ impl Service {
             pool,
             jitter: parking_lot::Mutex::new(seed.fork("query jitter")),
             view: std::sync::OnceLock::new(),
+            desk: std::sync::OnceLock::new(),
         })
     }
 
@@ -268,7 +273,8 @@ impl Service {
 
     /// Asks servers in turn until one answers with something that is not transient.
     async fn ask_any_server(&self, request: &Request, deadline: Instant) -> Answer {
-        let is_read = !matches!(request, Request::Submit { .. });
+        let is_read =
+            !matches!(request, Request::Submit { .. } | Request::Desk { request: DeskRequest::Fire(_), .. });
         let answer_by = match request {
             Request::Query { options, .. } if options.min_index > 0 => {
                 let wait = options.max_wait.unwrap_or(self.config.default_wait);
@@ -447,6 +453,9 @@ impl Service {
                 Ok(Response::ReadPoint(point))
             }
             Request::Status { datacenter } => self.status(datacenter.as_deref()).await.map(Response::Status),
+            Request::Desk { datacenter, token, request } => {
+                Box::pin(self.desk(datacenter.as_deref(), &token, request)).await.map(Response::Desk)
+            }
             Request::Datacenters => Ok(Response::Datacenters(self.datacenters.by_distance())),
             Request::RemoveServer { datacenter, id } if self.is_own(datacenter.as_deref()) => {
                 server.consensus.remove_server(id).await.map(|()| Response::Ok)
@@ -539,6 +548,7 @@ fn unexpected(response: &Response) -> RequestError {
         Response::Federation(_) => "federation",
         Response::Authority(_) => "authority",
         Response::Enrolled(_) => "enrolled",
+        Response::Desk(_) => "desk",
     };
     RequestError::Malformed(Str::from(format!("unexpected answer of kind {what}")))
 }

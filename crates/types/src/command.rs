@@ -5,6 +5,7 @@
 
 use crate::{
     ca::{CaConfig, CaProviderState, CaRoot},
+    coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKey, EntryKind},
     names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
     record::{FederationState, HealthCheck, Locality, Map, NodeService},
@@ -213,6 +214,8 @@ pub enum Command {
     },
     /// Takes the next serial number of the authority; answers `Number`.
     CaSerial,
+    /// Stores where nodes are in the network; those of nodes that do not exist are passed over.
+    CoordinateUpdates(Vec<CoordinateRow>),
 }
 
 impl Command {
@@ -230,6 +233,7 @@ impl Command {
             | Self::Kv { .. }
             | Self::CaSet { .. }
             | Self::CaSerial
+            | Self::CoordinateUpdates(_)
             | Self::AutopilotSet { .. }
             | Self::ReapTombstones { .. }
             | Self::ReplicateConfigEntries { .. }

@@ -3,6 +3,7 @@
 use crate::{
     ca::CaRoots,
     command::AutopilotConfig,
+    coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKind},
     names::{DatacenterName, NodeName, PeerName, SecretToken, ServiceName, Str, Tenancy},
     record::{
@@ -229,6 +230,15 @@ pub enum Query {
         /// The datacenter.
         datacenter: DatacenterName,
     },
+    /// Places of nodes in the network.
+    Coordinates {
+        /// Owner of the nodes.
+        tenancy: Tenancy,
+        /// Only this node, `None` for all.
+        node: Option<NodeName>,
+        /// Only this segment, `None` for all.
+        segment: Option<Str>,
+    },
 }
 
 /// A service of a gateway, from the gateway's configuration entry.
@@ -309,6 +319,7 @@ pub enum QueryResult {
     FederationStates(Vec<Arc<FederationState>>),
     /// `None`: nothing is known of it.
     FederationState(Option<Arc<FederationState>>),
+    Coordinates(Vec<Arc<CoordinateRow>>),
 }
 
 /// What an answer says about itself.
