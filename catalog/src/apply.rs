@@ -49,14 +49,12 @@ impl Store {
         match command {
             Command::Noop => CommandResponse::Ok,
             Command::Register(request) => {
-                let mut edit = Edit { catalog: &mut self.catalog, index, changes };
-                answer(catalog::register(&mut edit, request))
+                answer(self.edit(ctx, changes, |edit| catalog::register(edit, request)))
             }
             Command::Deregister(request) => {
-                let mut edit = Edit { catalog: &mut self.catalog, index, changes };
-                answer(catalog::deregister(&mut edit, request))
+                answer(self.edit(ctx, changes, |edit| catalog::deregister(edit, request)))
             }
-            Command::Kv { tenancy, op } => self.apply_kv(index, tenancy, op, changes),
+            Command::Kv { tenancy, op } => self.apply_kv(ctx, tenancy, op, changes),
             Command::CaSet { expect_index, config, state, roots } => {
                 let change = self.authority.set(index, *expect_index, config, state, roots);
                 if let Some(change) = &change {
@@ -76,7 +74,7 @@ impl Store {
                 CommandResponse::Ok
             }
             Command::ConfigEntrySet { entry, cas } => {
-                let scope = Scope { tenancy: entry.tenancy.clone(), peer: Default::default() };
+                let scope = Scope::local(&entry.tenancy);
                 let mut table = self.entries.get(&scope).cloned().unwrap_or_default();
                 let answer = table.set(index, entry, *cas, changes);
                 // A refused entry makes no table.
@@ -86,7 +84,7 @@ impl Store {
                 answer
             }
             Command::ConfigEntryDelete { tenancy, kind, name, cas } => {
-                let scope = Scope { tenancy: tenancy.clone(), peer: Default::default() };
+                let scope = Scope::local(tenancy);
                 if self.entries.get(&scope).is_none() {
                     return CommandResponse::Bool(true);
                 }
@@ -103,11 +101,11 @@ impl Store {
             }
             Command::ReplicateConfigEntries { set, delete } => {
                 for entry in set {
-                    let scope = Scope { tenancy: entry.tenancy.clone(), peer: Default::default() };
+                    let scope = Scope::local(&entry.tenancy);
                     self.entries.get_mut(&scope).put(index, entry, changes);
                 }
                 for (tenancy, key) in delete {
-                    let scope = Scope { tenancy: tenancy.clone(), peer: Default::default() };
+                    let scope = Scope::local(tenancy);
                     if self.entries.get(&scope).is_some() {
                         self.entries.get_mut(&scope).remove(index, tenancy, key, changes);
                     }
@@ -120,6 +118,22 @@ impl Store {
                 }
                 for datacenter in delete {
                     self.federation.delete(index, &datacenter.folded(), changes);
+                }
+                CommandResponse::Ok
+            }
+            Command::SessionCreate(session) => answer(self.create_session(ctx, session, changes)),
+            Command::SessionDestroy { tenancy, id } => {
+                self.end_session(ctx, tenancy, id, changes);
+                CommandResponse::Ok
+            }
+            Command::Txn { datacenter, ops } => {
+                CommandResponse::Txn(Box::new(self.apply_txn(ctx, datacenter, ops, changes)))
+            }
+            Command::ExpireKeys { keys } => {
+                for (tenancy, key, at) in keys {
+                    if self.kv_table(tenancy).is_some() {
+                        self.kv.get_mut(&Scope::local(tenancy)).expire(index, tenancy, key, *at, changes);
+                    }
                 }
                 CommandResponse::Ok
             }
@@ -141,20 +155,37 @@ impl Store {
         }
     }
 
+    /// Changes the catalog, and ends the sessions that depended on what broke.
+    pub(crate) fn edit<T>(
+        &mut self,
+        ctx: &ApplyCtx,
+        changes: &mut ChangeSet,
+        f: impl FnOnce(&mut Edit<'_>) -> T,
+    ) -> T {
+        let mut edit = Edit::new(&mut self.catalog, ctx.index, changes);
+        let out = f(&mut edit);
+        let broken = edit.broken;
+        self.end_broken_sessions(ctx, broken, changes);
+        out
+    }
+
     fn apply_kv(
         &mut self,
-        index: u64,
+        ctx: &ApplyCtx,
         tenancy: &Tenancy,
         op: &KvOp,
         changes: &mut ChangeSet,
     ) -> CommandResponse {
-        let writes = matches!(op, KvOp::Set { .. } | KvOp::Cas { index: 0, .. });
-        if !writes && self.kv_table(tenancy).is_none() {
-            // Nothing was ever stored there: no table is made for the asking.
-            return KvTable::default().apply(index, tenancy, op, &mut ChangeSet::new());
+        if let Some(session) = op.session()
+            && let Err(why) = self.must_exist(tenancy, session)
+        {
+            return CommandResponse::Refused(why);
         }
-        let scope = Scope { tenancy: tenancy.clone(), peer: Default::default() };
-        self.kv.get_mut(&scope).apply(index, tenancy, op, changes)
+        if op.written_key().is_none() && self.kv_table(tenancy).is_none() {
+            // Nothing was ever stored there: no table is made for the asking.
+            return KvTable::default().apply(ctx, tenancy, op, &mut ChangeSet::new());
+        }
+        self.kv.get_mut(&Scope::local(tenancy)).apply(ctx, tenancy, op, changes)
     }
 
     fn set_autopilot(

@@ -15,7 +15,7 @@ mod services;
 mod tables;
 
 pub(crate) use deregister::deregister;
-pub(crate) use edit::Edit;
+pub(crate) use edit::{Broken, Edit};
 pub(crate) use group::{Group, Instance};
 pub(crate) use rebuild::Rebuild;
 pub(crate) use register::register;

@@ -61,6 +61,13 @@ impl ChangeSet {
         self.everything = false;
     }
 
+    /// Adds what another set of the same command touched.
+    pub(crate) fn absorb(&mut self, other: Self) {
+        for topic in other.topics {
+            self.touch(topic);
+        }
+        self.kv_keys.extend(other.kv_keys);
+    }
     pub(crate) fn applied(&mut self, index: u64) {
         self.index = index;
     }

@@ -1,6 +1,6 @@
 //! The key-value table of one partition and namespace.
 
-use crate::changes::ChangeSet;
+use crate::{apply::ApplyCtx, changes::ChangeSet, topic::Topic};
 use bytes::Bytes;
 use imbl::{GenericHashMap, OrdMap, OrdSet, shared_ptr::DefaultSharedPtr};
 use std::{
@@ -12,8 +12,22 @@ use std::{
 use types::{
     Str, Tenancy,
     command::{CommandResponse, KvOp},
-    record::{KvEntry, RaftIndex},
+    record::{KvEntry, RaftIndex, Session, SessionBehavior},
 };
+
+/// A longer lock-delay than this has no effect, nanoseconds.
+const LOCK_DELAY_MAX_NS: u64 = 60_000_000_000;
+
+/// What came of taking a lock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Locked {
+    /// The session has it.
+    Yes,
+    /// Another session has it.
+    Held,
+    /// The session that had it ended a short time ago.
+    Delayed,
+}
 
 /// Entries and the marks that deleted ones leave.
 ///
@@ -30,14 +44,26 @@ pub(crate) struct KvTable {
     index: u64,
     /// Highest tombstone that was forgotten: no prefix answers with less, so that no index decreases by forgetting.
     reaped: u64,
+    /// Keys that sessions hold: (session, key).
+    held: OrdSet<(Str, Str)>,
+    /// Until when a key cannot be locked, Unix milliseconds.
+    delays: OrdMap<Str, u64>,
+    /// When the time of a key is over, Unix milliseconds.
+    expiries: OrdMap<Str, u64>,
+    /// The same by time.
+    by_expiry: OrdSet<(u64, Str)>,
+    /// Last change of `expiries`.
+    expiries_index: u64,
 }
 
 impl PartialEq for KvTable {
     fn eq(&self, other: &Self) -> bool {
-        // The other two maps are derived from these.
-        (self.index, self.reaped) == (other.index, other.reaped)
+        // The other maps are derived from these.
+        (self.index, self.reaped, self.expiries_index) == (other.index, other.reaped, other.expiries_index)
             && self.entries == other.entries
             && self.tombstones == other.tombstones
+            && self.delays == other.delays
+            && self.expiries == other.expiries
     }
 }
 
@@ -133,89 +159,262 @@ impl KvTable {
         self.entries.range::<_, str>((Bound::Included(from), Bound::Unbounded))
     }
 
-    /// Applies a change.
+    /// Applies a change. That the session of a lock exists is for the caller to know.
     pub fn apply(
         &mut self,
-        index: u64,
+        ctx: &ApplyCtx,
         tenancy: &Tenancy,
         op: &KvOp,
         changes: &mut ChangeSet,
     ) -> CommandResponse {
         match op {
             KvOp::Set { key, value, flags } => {
-                self.set(index, tenancy, key, value, *flags, changes);
+                self.set(ctx, tenancy, key, value, *flags, changes);
                 CommandResponse::Ok
             }
             KvOp::Cas { key, value, flags, index: expected } => {
                 let matches = self.get(key).map_or(0, |e| e.index.modify) == *expected;
                 if matches {
-                    self.set(index, tenancy, key, value, *flags, changes);
+                    self.set(ctx, tenancy, key, value, *flags, changes);
                 }
                 CommandResponse::Bool(matches)
             }
+            KvOp::Lock { key, value, flags, session } => {
+                let locked = self.lock(ctx, tenancy, key, value, *flags, session, changes);
+                CommandResponse::Bool(locked == Locked::Yes)
+            }
+            KvOp::Unlock { key, value, flags, session } => {
+                CommandResponse::Bool(self.unlock(ctx, tenancy, key, value, *flags, session, changes))
+            }
+            KvOp::WithTtl { ttl_ms, write } => {
+                let answer = self.apply(ctx, tenancy, write, changes);
+                if matches!(answer, CommandResponse::Ok | CommandResponse::Bool(true))
+                    && let Some(key) = write.written_key()
+                {
+                    self.set_expiry(ctx.index, key, ctx.proposed_at_ms.saturating_add(*ttl_ms), changes);
+                }
+                answer
+            }
             KvOp::Delete { key } => {
-                self.delete(index, tenancy, key, changes);
+                self.delete(ctx.index, tenancy, key, changes);
                 CommandResponse::Ok
             }
             KvOp::DeleteCas { key, index: expected } => {
                 // Removing what is not there succeeds, whatever index was expected.
                 let matches = self.get(key).is_none_or(|e| e.index.modify == *expected);
                 if matches {
-                    self.delete(index, tenancy, key, changes);
+                    self.delete(ctx.index, tenancy, key, changes);
                 }
                 CommandResponse::Bool(matches)
             }
             KvOp::DeleteTree { prefix } => {
                 let keys: Vec<Str> = self.list(prefix).map(|e| e.key.clone()).collect();
                 for key in keys {
-                    self.delete(index, tenancy, &key, changes);
+                    self.delete(ctx.index, tenancy, &key, changes);
                 }
                 CommandResponse::Ok
             }
         }
     }
 
-    fn set(
+    /// Writes a key; one that is locked stays so.
+    pub fn set(
         &mut self,
-        index: u64,
+        ctx: &ApplyCtx,
         tenancy: &Tenancy,
         key: &Str,
         value: &Bytes,
         flags: u64,
         changes: &mut ChangeSet,
     ) {
-        let old = self.get(key);
-        if old.is_some_and(|o| o.flags == flags && o.value == *value) {
-            return;
-        }
+        // A plain write keeps the lock but forgets how often it was taken.
+        let session = self.get(key).and_then(|o| o.session.clone());
         let entry = KvEntry {
             key: key.clone(),
             flags,
             value: value.clone(),
-            // A plain write keeps the lock but forgets how often it was taken.
-            session: old.and_then(|o| o.session.clone()),
+            session,
             lock_index: 0,
             tenancy: tenancy.clone(),
-            index: RaftIndex { create: old.map_or(index, |o| o.index.create), modify: index },
+            index: RaftIndex::default(),
         };
-        if old.is_none()
-            && let Some(at) = self.tombstones.remove(key.as_str())
-        {
-            self.by_age.remove(&(at, key.clone()));
-        }
-        self.insert(Arc::new(entry));
-        self.index = index;
-        changes.touch_key(tenancy, key);
+        self.write(ctx.index, entry, changes);
     }
 
-    fn delete(&mut self, index: u64, tenancy: &Tenancy, key: &Str, changes: &mut ChangeSet) {
-        if self.by_key.remove(key.as_str()).is_none() {
+    /// Writes a key and takes its lock.
+    #[allow(clippy::too_many_arguments, reason = "the fields of one operation")]
+    pub fn lock(
+        &mut self,
+        ctx: &ApplyCtx,
+        tenancy: &Tenancy,
+        key: &Str,
+        value: &Bytes,
+        flags: u64,
+        session: &Str,
+        changes: &mut ChangeSet,
+    ) -> Locked {
+        if self.delays.get(key).is_some_and(|until| ctx.proposed_at_ms < *until) {
+            return Locked::Delayed;
+        }
+        let old = self.get(key);
+        let lock_index = match old.and_then(|o| o.session.as_ref()) {
+            Some(holder) if holder != session => return Locked::Held,
+            Some(_) => old.map_or(0, |o| o.lock_index),
+            None => old.map_or(0, |o| o.lock_index) + 1,
+        };
+        let entry = KvEntry {
+            key: key.clone(),
+            flags,
+            value: value.clone(),
+            session: Some(session.clone()),
+            lock_index,
+            tenancy: tenancy.clone(),
+            index: RaftIndex::default(),
+        };
+        self.write(ctx.index, entry, changes);
+        Locked::Yes
+    }
+
+    /// Writes a key and gives its lock back; whether this session held it.
+    #[allow(clippy::too_many_arguments, reason = "the fields of one operation")]
+    pub fn unlock(
+        &mut self,
+        ctx: &ApplyCtx,
+        tenancy: &Tenancy,
+        key: &Str,
+        value: &Bytes,
+        flags: u64,
+        session: &Str,
+        changes: &mut ChangeSet,
+    ) -> bool {
+        let Some(old) = self.get(key).filter(|o| o.session.as_ref() == Some(session)) else { return false };
+        let entry = KvEntry {
+            key: key.clone(),
+            flags,
+            value: value.clone(),
+            session: None,
+            lock_index: old.lock_index,
+            tenancy: tenancy.clone(),
+            index: RaftIndex::default(),
+        };
+        self.write(ctx.index, entry, changes);
+        true
+    }
+
+    /// Takes the locks of a session that ended away, or deletes its keys; for a while nobody can lock them.
+    pub fn session_ended(
+        &mut self,
+        ctx: &ApplyCtx,
+        tenancy: &Tenancy,
+        session: &Session,
+        changes: &mut ChangeSet,
+    ) {
+        let from = (session.id.clone(), Str::default());
+        let keys: Vec<Str> = self
+            .held
+            .range(from..)
+            .take_while(|(holder, _)| *holder == session.id)
+            .map(|(_, key)| key.clone())
+            .collect();
+        if keys.is_empty() {
             return;
+        }
+        let delay_ms = session.lock_delay_ns.min(LOCK_DELAY_MAX_NS) / 1_000_000;
+        let now = ctx.proposed_at_ms;
+        let over: Vec<Str> = self.delays.iter().filter(|(_, t)| **t <= now).map(|(k, _)| k.clone()).collect();
+        for key in over {
+            self.delays.remove(&key);
+        }
+        for key in keys {
+            match session.behavior {
+                SessionBehavior::Delete => self.delete(ctx.index, tenancy, &key, changes),
+                SessionBehavior::Release => {
+                    if let Some(old) = self.get(&key) {
+                        let entry = KvEntry { session: None, ..KvEntry::clone(old) };
+                        let expiry = self.expiries.get(&key).copied();
+                        self.write(ctx.index, entry, changes);
+                        if let Some(at) = expiry {
+                            self.set_expiry(ctx.index, &key, at, changes);
+                        }
+                    }
+                }
+            }
+            if delay_ms > 0 {
+                self.delays.insert(key, now.saturating_add(delay_ms));
+            }
+        }
+    }
+
+    /// Stores an entry, unless it is there already but for its indexes. Its time to live ends.
+    fn write(&mut self, index: u64, mut entry: KvEntry, changes: &mut ChangeSet) {
+        self.end_expiry(index, &entry.key, changes);
+        let old = self.get(&entry.key);
+        if old.is_some_and(|o| {
+            o.lock_index == entry.lock_index
+                && o.flags == entry.flags
+                && o.session == entry.session
+                && o.value == entry.value
+        }) {
+            return;
+        }
+        entry.index = RaftIndex { create: old.map_or(index, |o| o.index.create), modify: index };
+        match old {
+            None => {
+                if let Some(at) = self.tombstones.remove(entry.key.as_str()) {
+                    self.by_age.remove(&(at, entry.key.clone()));
+                }
+            }
+            Some(old) if old.session != entry.session => {
+                if let Some(holder) = old.session.clone() {
+                    self.held.remove(&(holder, entry.key.clone()));
+                }
+            }
+            Some(_) => {}
+        }
+        let tenancy = entry.tenancy.clone();
+        let key = entry.key.clone();
+        self.insert(Arc::new(entry));
+        self.index = index;
+        changes.touch_key(&tenancy, &key);
+    }
+
+    /// Removes a key.
+    pub fn delete(&mut self, index: u64, tenancy: &Tenancy, key: &Str, changes: &mut ChangeSet) {
+        let Some((found, ())) = self.by_key.remove_with_key(key.as_str()) else { return };
+        self.end_expiry(index, key, changes);
+        if let Some(holder) = &found.0.session {
+            self.held.remove(&(holder.clone(), key.clone()));
         }
         self.entries.remove(key.as_str());
         self.bury(key.clone(), index);
         self.index = index;
         changes.touch_key(tenancy, key);
+    }
+
+    /// Removes a key whose time ended at `at`, if that is still when it ends.
+    pub fn expire(&mut self, index: u64, tenancy: &Tenancy, key: &Str, at: u64, changes: &mut ChangeSet) {
+        if self.expiries.get(key) == Some(&at) {
+            self.delete(index, tenancy, key, changes);
+        }
+    }
+
+    fn set_expiry(&mut self, index: u64, key: &Str, at: u64, changes: &mut ChangeSet) {
+        self.restore_expiry(key.clone(), at);
+        self.expiries_index = index;
+        changes.touch(Topic::Deadlines);
+    }
+
+    fn end_expiry(&mut self, index: u64, key: &Str, changes: &mut ChangeSet) {
+        if let Some(at) = self.expiries.remove(key) {
+            self.by_expiry.remove(&(at, key.clone()));
+            self.expiries_index = index;
+            changes.touch(Topic::Deadlines);
+        }
+    }
+
+    /// Keys and the end of their time, the soonest first.
+    pub fn soonest(&self) -> impl Iterator<Item = &(u64, Str)> {
+        self.by_expiry.iter()
     }
 
     /// Forgets deletions up to an index.
@@ -229,6 +428,9 @@ impl KvTable {
 
     /// Puts a row where it is found; nothing else moves.
     pub fn insert(&mut self, entry: Arc<KvEntry>) {
+        if let Some(holder) = &entry.session {
+            self.held.insert((holder.clone(), entry.key.clone()));
+        }
         // Inserting under an equal key replaces the key too: the entry that is found is the new one.
         self.by_key.insert(ByKey(entry.clone()), ());
         self.entries.insert(entry.key.clone(), entry);
@@ -237,6 +439,33 @@ impl KvTable {
     pub fn bury(&mut self, key: Str, index: u64) {
         self.by_age.insert((index, key.clone()));
         self.tombstones.insert(key, index);
+    }
+    /// Puts the end of a key's time in.
+    pub fn restore_expiry(&mut self, key: Str, at: u64) {
+        self.by_expiry.insert((at, key.clone()));
+        if let Some(old) = self.expiries.insert(key.clone(), at).filter(|old| *old != at) {
+            self.by_expiry.remove(&(old, key));
+        }
+    }
+    /// Puts a lock-delay in.
+    pub fn restore_delay(&mut self, key: Str, until: u64) {
+        self.delays.insert(key, until);
+    }
+    /// Last change of the times to live.
+    pub fn expiries_index(&self) -> u64 {
+        self.expiries_index
+    }
+    /// Sets what [`KvTable::expiries_index`] tells.
+    pub fn set_expiries_index(&mut self, index: u64) {
+        self.expiries_index = index;
+    }
+    /// Ends of times to live by key.
+    pub fn expiries(&self) -> &OrdMap<Str, u64> {
+        &self.expiries
+    }
+    /// Lock-delays by key.
+    pub fn delays(&self) -> &OrdMap<Str, u64> {
+        &self.delays
     }
     /// Sets what rows do not tell.
     pub fn set_indexes(&mut self, index: u64, reaped: u64) {

@@ -1,5 +1,5 @@
-//! The replicated state machine: nodes, services, checks, keys, configuration entries, the
-//! authority's roots, autopilot's settings, the gateways of other datacenters and the places of nodes in the network.
+//! The replicated state machine: nodes, services, checks, keys, sessions, configuration entries, the authority's roots,
+//! autopilot's settings, the gateways of other datacenters and the places of nodes in the network.
 //!
 //! [`Store`] is one version of the state: a handful of persistent maps, cloned in constant time, so that readers keep a
 //! version while [`Store::apply`] builds the next one. Applying is a pure function of the log: this crate has no clock, no
@@ -26,9 +26,11 @@ mod federation;
 mod kv;
 mod query;
 mod scope;
+mod sessions;
 pub mod snapshot;
 mod store;
 mod topic;
+mod txn;
 mod vip;
 
 pub use apply::ApplyCtx;
@@ -38,3 +40,4 @@ pub use query::{run_query, run_services_filtered};
 pub use scope::Scope;
 pub use store::Store;
 pub use topic::{CheckState, Topic, topics_of};
+pub use txn::txn_mistakes;

@@ -8,7 +8,7 @@ use std::{net::IpAddr, sync::Arc};
 use types::{
     Str,
     entry::EntryKey,
-    query::{Query, QueryResult},
+    query::{Deadlines, Query, QueryResult},
     record::{Node, ServiceNode},
 };
 
@@ -110,6 +110,24 @@ pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (Que
             let index = found.as_ref().map_or(store.federation.extinct, |f| f.index.modify);
             (QueryResult::FederationState(found), index)
         }
+        Query::Session { tenancy, id } => {
+            let table = store.session_table(tenancy);
+            let found = table.and_then(|t| t.get(id)).cloned();
+            let index = table.map_or(0, |t| t.session_index(id));
+            (QueryResult::Sessions(found.into_iter().collect()), index)
+        }
+        Query::Sessions { tenancy } => {
+            let table = store.session_table(tenancy);
+            let rows = table.into_iter().flat_map(|t| t.rows().values()).cloned().collect();
+            (QueryResult::Sessions(rows), table.map_or(0, |t| t.index))
+        }
+        Query::NodeSessions { tenancy, node } => {
+            let (table, node) = (store.session_table(tenancy), node.folded());
+            let rows = table.into_iter().flat_map(|t| t.on_node(&node)).cloned().collect();
+            (QueryResult::Sessions(rows), table.map_or(0, |t| t.node_index(&node)))
+        }
+        Query::Deadlines { keys_max } => deadlines(store, *keys_max as usize),
+        Query::Txn(read) => (QueryResult::Txn(crate::txn::read(store, &read.0)), store.index()),
         Query::Coordinates { tenancy, node, segment } => {
             let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
             crate::coordinates::read(store, &nodes, node.as_ref(), segment.as_ref())
@@ -128,6 +146,27 @@ pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (Que
         }
     };
     (result, index.max(1))
+}
+
+/// Sessions with a time to live, and the keys whose time ends first.
+fn deadlines(store: &Store, keys_max: usize) -> (QueryResult, u64) {
+    let sessions = store
+        .sessions
+        .iter()
+        .flat_map(|(_, t)| t.rows().values())
+        .filter(|s| s.ttl_ns > 0)
+        .cloned()
+        .collect();
+    let mut keys: Vec<_> = store
+        .kv
+        .iter()
+        .flat_map(|(scope, t)| {
+            t.soonest().take(keys_max).map(move |(at, key)| (scope.tenancy.clone(), key.clone(), *at))
+        })
+        .collect();
+    keys.sort_by_key(|(_, _, at)| *at);
+    keys.truncate(keys_max);
+    (QueryResult::Deadlines(Deadlines { sessions, keys }), store.topic_index(&Topic::Deadlines))
 }
 
 /// Nodes of this cluster with the address, else service instances.

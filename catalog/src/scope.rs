@@ -18,6 +18,10 @@ impl Scope {
     pub fn new(tenancy: &Tenancy, peer: &PeerName) -> Self {
         Self { tenancy: tenancy.clone(), peer: peer.clone() }
     }
+    /// The scope of this owner's own rows.
+    pub(crate) fn local(tenancy: &Tenancy) -> Self {
+        Self { tenancy: tenancy.clone(), peer: PeerName::default() }
+    }
     /// The scope that owns the nodes of this one.
     pub fn of_nodes(&self) -> Self {
         Self { tenancy: self.tenancy.node_scope(), peer: self.peer.clone() }

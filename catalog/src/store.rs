@@ -7,6 +7,7 @@ use crate::{
     federation::FederationTable,
     kv::KvTable,
     scope::Scoped,
+    sessions::SessionTable,
     topic::Topic,
 };
 use types::{
@@ -24,6 +25,7 @@ pub struct Store {
     pub(crate) authority: Authority,
     pub(crate) autopilot: Autopilot,
     pub(crate) federation: FederationTable,
+    pub(crate) sessions: Scoped<SessionTable>,
 }
 
 impl Store {
@@ -62,6 +64,15 @@ impl Store {
             Topic::CaConfig => self.authority.config_index(),
             Topic::Autopilot => self.autopilot.index.modify,
             Topic::FederationStates => self.federation.index,
+            Topic::Session(tenancy, id) => self.session_table(tenancy).map_or(0, |t| t.session_index(id)),
+            Topic::Sessions(tenancy) => self.session_table(tenancy).map_or(0, |t| t.index),
+            Topic::NodeSessions(tenancy, node) => {
+                self.session_table(tenancy).map_or(0, |t| t.node_index(node))
+            }
+            Topic::Deadlines => {
+                let sessions = self.sessions.iter().map(|(_, t)| t.index);
+                sessions.chain(self.kv.iter().map(|(_, t)| t.expiries_index())).max().unwrap_or(0)
+            }
             Topic::Coordinates(_) => self.catalog.coordinates.index,
             Topic::Coordinate(s, node) => self.catalog.coordinates.node_index(s, node),
             Topic::AllConfigEntries => self.entries.iter().map(|(_, t)| t.index()).max().unwrap_or(0),
@@ -86,6 +97,11 @@ impl Store {
     pub(crate) fn entry_table(&self, tenancy: &types::Tenancy) -> Option<&EntryTable> {
         const LOCAL: &PeerName = &PeerName(None);
         self.entries.get_for(tenancy, LOCAL)
+    }
+
+    pub(crate) fn session_table(&self, tenancy: &types::Tenancy) -> Option<&SessionTable> {
+        const LOCAL: &PeerName = &PeerName(None);
+        self.sessions.get_for(tenancy, LOCAL)
     }
 
     pub(crate) fn applied(&mut self, index: u64) {

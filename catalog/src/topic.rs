@@ -78,6 +78,14 @@ pub enum Topic {
     FederationStates,
     /// Configuration entries of all partitions and namespaces.
     AllConfigEntries,
+    /// One session.
+    Session(Tenancy, Str),
+    /// Sessions.
+    Sessions(Tenancy),
+    /// Sessions on a node.
+    NodeSessions(Tenancy, Str),
+    /// What ends by itself.
+    Deadlines,
     /// Places of nodes (scope of nodes).
     Coordinates(Scope),
     /// Place of one node (scope of nodes).
@@ -179,6 +187,14 @@ pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
             }
         }
         Query::AllConfigEntries => smallvec![Topic::AllConfigEntries],
+        Query::Session { tenancy, id } => smallvec![Topic::Session(tenancy.clone(), id.clone())],
+        Query::Sessions { tenancy } => smallvec![Topic::Sessions(tenancy.clone())],
+        Query::NodeSessions { tenancy, node } => {
+            smallvec![Topic::NodeSessions(tenancy.clone(), node.folded())]
+        }
+        Query::Deadlines { .. } => smallvec![Topic::Deadlines],
+        // Never blocks, so nobody waits.
+        Query::Txn(_) => smallvec![],
         Query::FederationStates | Query::FederationState { .. } => smallvec![Topic::FederationStates],
         Query::CaRoots => smallvec![Topic::CaRoots],
         Query::CaConfig => smallvec![Topic::CaConfig, Topic::CaRoots],

@@ -13,13 +13,15 @@ use types::{
     coordinate::{Coordinate, CoordinateRow},
     entry::*,
     query::{Query, QueryResult, ServiceLookup},
-    record::{NodeService, ServiceConnect},
+    record::{NodeService, ServiceConnect, Session, SessionBehavior},
+    txn::{KvVerb, RowVerb, TxnOp},
 };
 
 const NODES: [&str; 4] = ["n1", "N1", "n2", "ab"];
 const SERVICES: [&str; 4] = ["web", "Web", "db", "api"];
 const CHECKS: [&str; 3] = ["serfHealth", "c1", "C1"];
 const STATES: [&str; 4] = ["passing", "warning", "critical", "odd"];
+const SESSIONS: [&str; 3] = ["s1", "s2", "s3"];
 const KEYS: [&str; 6] = ["a", "a/b", "a/c/d", "b", "ab", "a/c/e"];
 
 fn tenancy() -> impl Strategy<Value = Tenancy> {
@@ -86,10 +88,98 @@ fn a_kv() -> impl Strategy<Value = Command> {
             1 => KvOp::Delete { key },
             2 => KvOp::DeleteCas { key, index },
             3 => KvOp::DeleteTree { prefix: key },
+            4 => KvOp::WithTtl { ttl_ms: index, write: Box::new(KvOp::Set { key, value, flags: 0 }) },
             _ => KvOp::Set { key, value, flags: 0 },
         }
     });
-    (op, tenancy()).prop_map(|(op, tenancy)| Command::Kv { tenancy, op })
+    let lock = (one_of(&KEYS), one_of(&SESSIONS), 0..2u8, any::<bool>()).prop_map(
+        |(key, session, value, take)| {
+            let (key, session) = (Str::new(key), Str::new(session));
+            let value = bytes::Bytes::from(vec![value]);
+            match take {
+                true => KvOp::Lock { key, value, flags: 0, session },
+                false => KvOp::Unlock { key, value, flags: 0, session },
+            }
+        },
+    );
+    (prop_oneof![3 => op, 2 => lock], tenancy()).prop_map(|(op, tenancy)| Command::Kv { tenancy, op })
+}
+
+fn a_session() -> impl Strategy<Value = Command> {
+    let checks = vec(one_of(&CHECKS), 0..2);
+    let rest = (any::<bool>(), any::<bool>(), 0..20u64);
+    (one_of(&SESSIONS), one_of(&NODES), checks, rest, tenancy()).prop_map(
+        |(id, node, checks, (deletes, lives, delay), tenancy)| {
+            Command::SessionCreate(Box::new(Session {
+                id: id.into(),
+                name: "boss".into(),
+                node: node.into(),
+                behavior: if deletes { SessionBehavior::Delete } else { SessionBehavior::Release },
+                lock_delay_ns: delay * 1_000_000,
+                ttl_ns: if lives { 10 } else { 0 },
+                node_checks: checks.into_iter().map(Str::new).collect(),
+                tenancy,
+                ..Session::default()
+            }))
+        },
+    )
+}
+
+fn an_end() -> impl Strategy<Value = Command> {
+    let over = vec((tenancy(), one_of(&KEYS), 0..40u64), 1..3).prop_map(|keys| Command::ExpireKeys {
+        keys: keys.into_iter().map(|(t, k, at)| (t, Str::new(k), at)).collect(),
+    });
+    let end = (one_of(&SESSIONS), tenancy())
+        .prop_map(|(id, tenancy)| Command::SessionDestroy { tenancy, id: id.into() });
+    prop_oneof![end, over]
+}
+
+fn a_txn() -> impl Strategy<Value = Command> {
+    let kv = (one_of(&KEYS), one_of(&SESSIONS), 0..20u64, 0..13u8, tenancy()).prop_map(
+        |(key, session, index, verb, tenancy)| {
+            const VERBS: [&str; 13] = [
+                "set", "cas", "lock", "unlock", "get", "get-or-empty", "get-tree", "check-index",
+                "check-session", "check-not-exists", "delete", "delete-tree", "delete-cas",
+            ];
+            TxnOp::Kv {
+                tenancy,
+                verb: KvVerb::parse(VERBS[usize::from(verb)]),
+                key: key.into(),
+                value: bytes::Bytes::from(vec![verb]),
+                flags: 0,
+                index,
+                session: session.into(),
+            }
+        },
+    );
+    let row = (one_of(&NODES), one_of(&SERVICES), one_of(&CHECKS), 0..5u8, 0..3u8, 0..20u64).prop_map(
+        |(on, name, id, verb, what, index)| {
+            let verb = RowVerb::parse(["get", "set", "cas", "delete", "delete-cas"][usize::from(verb)]);
+            let index = types::record::RaftIndex { create: 0, modify: index };
+            match what {
+                0 => TxnOp::Node {
+                    verb,
+                    node: Box::new(types::record::Node {
+                        name: on.into(),
+                        address: "10.0.0.1".into(),
+                        index,
+                        ..Default::default()
+                    }),
+                },
+                1 => TxnOp::Service {
+                    verb,
+                    node: on.into(),
+                    service: Box::new(NodeService { index, ..service(name) }),
+                },
+                _ => TxnOp::Check {
+                    verb,
+                    check: Box::new(types::record::HealthCheck { node: on.into(), index, ..check(id, "", "critical") }),
+                },
+            }
+        },
+    );
+    vec(prop_oneof![2 => kv, 1 => row], 1..4)
+        .prop_map(|ops| Command::Txn { datacenter: "dc1".into(), ops })
 }
 
 /// Entries that reach each other, so that some are refused.
@@ -156,6 +246,9 @@ fn a_command() -> impl Strategy<Value = Command> {
         4 => a_deregister(),
         5 => a_kv(),
         4 => an_entry(),
+        3 => a_session(),
+        2 => an_end(),
+        3 => a_txn(),
         3 => a_coordinate(),
         1 => (0..60u64).prop_map(|up_to| Command::ReapTombstones { up_to }),
         1 => (0..3u32).prop_map(|min_quorum| Command::AutopilotSet {
@@ -165,7 +258,7 @@ fn a_command() -> impl Strategy<Value = Command> {
         1 => Just(Command::Noop),
     ];
     let batch =
-        vec(prop_oneof![a_register(), a_deregister(), a_kv(), an_entry()], 1..4).prop_map(Command::Batch);
+        vec(prop_oneof![a_register(), a_deregister(), a_kv(), an_entry(), a_session(), a_txn()], 1..4).prop_map(Command::Batch);
     prop_oneof![8 => single, 1 => batch]
 }
 
@@ -175,6 +268,7 @@ fn queries() -> Vec<Query> {
         Query::Autopilot,
         Query::CaRoots,
         Query::CaConfig,
+        Query::Deadlines { keys_max: 100 },
         Query::ByAddress { address: [10, 0, 0, 1].into() },
         Query::ByAddress { address: [10, 1, 1, 1].into() },
     ];
@@ -221,6 +315,13 @@ fn queries() -> Vec<Query> {
                 out.push(Query::ConfigEntry { tenancy: t(), kind, name: name.into() });
             }
         }
+        out.push(Query::Sessions { tenancy: t() });
+        for id in SESSIONS {
+            out.push(Query::Session { tenancy: t(), id: id.into() });
+        }
+        for node in NODES {
+            out.push(Query::NodeSessions { tenancy: t(), node: node.into() });
+        }
         for name in SERVICES {
             out.push(Query::GatewayServices { tenancy: t(), gateway: name.into() });
         }
@@ -243,7 +344,7 @@ fn version(store: &Store, query: &Query) -> u64 {
 
 fn apply(store: &mut Store, index: u64, command: &Command) -> ChangeSet {
     let mut changes = ChangeSet::new();
-    store.apply(&ApplyCtx { index, proposed_at_ms: 0 }, command, &mut changes);
+    store.apply(&ApplyCtx { index, proposed_at_ms: index }, command, &mut changes);
     changes
 }
 

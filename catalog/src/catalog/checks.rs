@@ -36,7 +36,7 @@ impl Edit<'_> {
     }
 
     /// Stores a complete check row.
-    pub(super) fn store_check(&mut self, nodes: &Scope, node: &Str, key: &RowKey, mut check: HealthCheck) {
+    pub fn store_check(&mut self, nodes: &Scope, node: &Str, key: &RowKey, mut check: HealthCheck) {
         let index = self.index;
         let Some(row) = self.row(nodes, node) else { return };
         let old = row.checks.get(key).cloned();

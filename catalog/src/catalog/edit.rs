@@ -12,7 +12,7 @@ use crate::{
 use std::sync::Arc;
 use types::{
     Str, Tenancy,
-    record::{HealthCheck, NodeService},
+    record::{HealthCheck, NodeService, status},
 };
 
 /// One entry of the log being applied to the catalog.
@@ -20,6 +20,17 @@ pub(crate) struct Edit<'a> {
     pub catalog: &'a mut Catalog,
     pub index: u64,
     pub changes: &'a mut ChangeSet,
+    /// What sessions may have depended on.
+    pub broken: Vec<Broken>,
+}
+
+/// Something that ends the sessions that depend on it.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) enum Broken {
+    /// A node is gone (scope of nodes, folded name).
+    Node(Scope, Str),
+    /// A check of a node is gone or critical.
+    Check(Scope, Str, RowKey),
 }
 
 /// Scope of a row on a node.
@@ -27,6 +38,12 @@ pub(super) fn row_scope(nodes: &Scope, key: &RowKey) -> Scope {
     match &key.namespace {
         None => nodes.clone(),
         Some(ns) => Scope { tenancy: Tenancy::new(nodes.tenancy.partition(), ns), peer: nodes.peer.clone() },
+    }
+}
+
+impl<'a> Edit<'a> {
+    pub fn new(catalog: &'a mut Catalog, index: u64, changes: &'a mut ChangeSet) -> Self {
+        Self { catalog, index, changes, broken: Vec::new() }
     }
 }
 
@@ -77,6 +94,9 @@ impl Edit<'_> {
         }
         self.changes.touch(Topic::NodeChecks(nodes.clone(), node.clone()));
         let scope = &row_scope(nodes, key);
+        if new.is_none_or(|c| c.status.as_str() == status::CRITICAL) {
+            self.broken.push(Broken::Check(nodes.clone(), node.clone(), key.clone()));
+        }
         let table = self.catalog.services.get_mut(scope);
         table.list_failing(node, &key.id, new);
         table.checks_index = index;

@@ -1,7 +1,7 @@
 //! Node rows: written, renamed, removed.
 
 use super::{
-    edit::{Edit, row_scope},
+    edit::{Broken, Edit, row_scope},
     group::{Instance, InstanceKey},
     tables::{NodeRow, RowKey},
 };
@@ -140,6 +140,7 @@ impl Edit<'_> {
         let key = node.name.folded();
         let table = self.nodes(nodes);
         let Some(row) = table.rows.remove(from) else { return };
+        self.broken.push(Broken::Node(nodes.clone(), from.clone()));
         self.catalog.coordinates.remove(index, nodes, from, self.changes);
         let table = self.nodes(nodes);
         node.index = RaftIndex { create: row.node.index.create, modify: index };
@@ -202,6 +203,7 @@ impl Edit<'_> {
             table.addresses.remove(&s.address, key, Some(k));
         }
         table.extinct = index;
+        self.broken.push(Broken::Node(nodes.clone(), key.clone()));
         self.touch_node(nodes, key);
         self.changes.touch(Topic::NodeChecks(nodes.clone(), key.clone()));
         for (k, service) in &row.services {

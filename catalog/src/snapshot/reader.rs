@@ -132,6 +132,24 @@ impl Builder {
             Record::Tombstone { tenancy, key, index } => {
                 store.kv.get_mut(&kv_scope(tenancy)).bury(key, index);
             }
+            Record::SessionTable { tenancy, index } => {
+                store.sessions.get_mut(&kv_scope(tenancy)).index = index;
+            }
+            Record::Session(session) => {
+                store.sessions.get_mut(&kv_scope(session.tenancy.clone())).restore(session);
+            }
+            Record::SessionsOfNode { tenancy, node, index } => {
+                store.sessions.get_mut(&kv_scope(tenancy)).set_node_index(node, index);
+            }
+            Record::KvExpiries { tenancy, index } => {
+                store.kv.get_mut(&kv_scope(tenancy)).set_expiries_index(index);
+            }
+            Record::KvExpiry { tenancy, key, at } => {
+                store.kv.get_mut(&kv_scope(tenancy)).restore_expiry(key, at);
+            }
+            Record::LockDelay { tenancy, key, until } => {
+                store.kv.get_mut(&kv_scope(tenancy)).restore_delay(key, until);
+            }
             Record::Authority(state) => store.authority.restore(*state),
             Record::AuthoritySerial(serial) => store.authority.restore_serial(serial),
             Record::Autopilot(autopilot) => store.autopilot = autopilot,

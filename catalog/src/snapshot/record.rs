@@ -10,7 +10,7 @@ use types::{
     Str, Tenancy,
     coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKind},
-    record::{FederationState, HealthCheck, KvEntry, Node, NodeService},
+    record::{FederationState, HealthCheck, KvEntry, Node, NodeService, Session},
 };
 
 /// One piece of the state.
@@ -89,6 +89,32 @@ pub(super) enum Record {
     FederationState(Arc<FederationState>),
     /// Last serial number of the authority.
     AuthoritySerial(u64),
+    SessionTable {
+        tenancy: Tenancy,
+        index: u64,
+    },
+    Session(Arc<Session>),
+    /// Last change of the sessions on a node; the sessions came before.
+    SessionsOfNode {
+        tenancy: Tenancy,
+        node: Str,
+        index: u64,
+    },
+    /// Last change of the times to live of keys.
+    KvExpiries {
+        tenancy: Tenancy,
+        index: u64,
+    },
+    KvExpiry {
+        tenancy: Tenancy,
+        key: Str,
+        at: u64,
+    },
+    LockDelay {
+        tenancy: Tenancy,
+        key: Str,
+        until: u64,
+    },
     CoordinateTable {
         index: u64,
         extinct: u64,

@@ -26,6 +26,9 @@ enum Part {
     Connect { scope: Scope, after: Option<Str> },
     Entries { scope: Scope, after: Option<Str> },
     Tombstones { scope: Scope, after: Option<Str> },
+    Expiries { scope: Scope, after: Option<Str> },
+    Delays { scope: Scope, after: Option<Str> },
+    Sessions { scope: Scope, after: Option<Str> },
     ConfigEntries { scope: Scope, after: Option<EntryKey> },
     Coordinates { after: Option<CoordinateKey> },
     End,
@@ -42,7 +45,12 @@ impl Writer {
         }
         for (scope, _) in store.kv.iter() {
             parts.push_back(Part::Entries { scope: scope.clone(), after: None });
-            parts.push_back(Part::Tombstones { scope, after: None });
+            parts.push_back(Part::Tombstones { scope: scope.clone(), after: None });
+            parts.push_back(Part::Expiries { scope: scope.clone(), after: None });
+            parts.push_back(Part::Delays { scope, after: None });
+        }
+        for (scope, _) in store.sessions.iter().filter(|(_, t)| t.index > 0) {
+            parts.push_back(Part::Sessions { scope, after: None });
         }
         for (scope, _) in store.entries.iter().filter(|(_, t)| t.index() > 0) {
             parts.push_back(Part::ConfigEntries { scope, after: None });
@@ -129,6 +137,37 @@ impl Writer {
                 })?;
                 Some(Part::Tombstones { scope, after: Some(after) })
             }
+            Part::Expiries { scope, after } => {
+                let table = store.kv.get(&scope)?;
+                let after = self.rows(table.expiries(), after, out, |key, at| Record::KvExpiry {
+                    tenancy: scope.tenancy.clone(),
+                    key: key.clone(),
+                    at: *at,
+                })?;
+                Some(Part::Expiries { scope, after: Some(after) })
+            }
+            Part::Delays { scope, after } => {
+                let table = store.kv.get(&scope)?;
+                let after = self.rows(table.delays(), after, out, |key, until| Record::LockDelay {
+                    tenancy: scope.tenancy.clone(),
+                    key: key.clone(),
+                    until: *until,
+                })?;
+                Some(Part::Delays { scope, after: Some(after) })
+            }
+            Part::Sessions { scope, after } => {
+                let table = store.sessions.get(&scope)?;
+                match self.rows(table.rows(), after, out, |_, s| Record::Session(s.clone())) {
+                    Some(after) => Some(Part::Sessions { scope, after: Some(after) }),
+                    None => {
+                        for (node, index) in table.node_indexes() {
+                            let (tenancy, node) = (scope.tenancy.clone(), node.clone());
+                            self.put(out, &Record::SessionsOfNode { tenancy, node, index });
+                        }
+                        None
+                    }
+                }
+            }
             Part::ConfigEntries { scope, after } => {
                 let table = store.entries.get(&scope)?;
                 let after = self.rows(table.rows(), after, out, |_, e| Record::Entry(e.clone()))?;
@@ -179,7 +218,14 @@ impl Writer {
         }
         for (scope, t) in store.kv.iter() {
             let (index, reaped) = t.indexes();
+            if t.expiries_index() > 0 {
+                let (tenancy, index) = (scope.tenancy.clone(), t.expiries_index());
+                self.put(out, &Record::KvExpiries { tenancy, index });
+            }
             self.put(out, &Record::KvTable { tenancy: scope.tenancy, index, reaped });
+        }
+        for (scope, t) in store.sessions.iter().filter(|(_, t)| t.index > 0) {
+            self.put(out, &Record::SessionTable { tenancy: scope.tenancy, index: t.index });
         }
         for (scope, t) in store.entries.iter().filter(|(_, t)| t.index() > 0) {
             let kinds = t.kinds().iter().map(|(k, i)| (*k, i.changed, i.extinct)).collect();

@@ -8,7 +8,8 @@ use crate::{
     coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKey, EntryKind},
     names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
-    record::{FederationState, HealthCheck, Locality, Map, NodeService},
+    record::{FederationState, HealthCheck, Locality, Map, NodeService, Session},
+    txn::{TxnAnswer, TxnOp},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,57 @@ pub enum KvOp {
         /// Prefix.
         prefix: Str,
     },
+    /// Write and take the lock for a session, if nobody else holds it and no lock-delay runs.
+    Lock {
+        /// Key.
+        key: Str,
+        /// Value.
+        value: Bytes,
+        /// Flags.
+        flags: u64,
+        /// The session.
+        session: Str,
+    },
+    /// Write and give the lock back, if this session holds it.
+    Unlock {
+        /// Key.
+        key: Str,
+        /// Value.
+        value: Bytes,
+        /// Flags.
+        flags: u64,
+        /// The session.
+        session: Str,
+    },
+    /// A write whose key goes away by itself. The time starts anew with each such write, and ends with one that names none.
+    WithTtl {
+        /// Time to live from when it was proposed, milliseconds.
+        ttl_ms: u64,
+        /// `Set`, `Cas`, `Lock` or `Unlock`.
+        write: Box<Self>,
+    },
+}
+
+impl KvOp {
+    /// The key that is written when the operation takes effect; `None` for deletions.
+    pub fn written_key(&self) -> Option<&Str> {
+        match self {
+            Self::Set { key, .. }
+            | Self::Cas { key, .. }
+            | Self::Lock { key, .. }
+            | Self::Unlock { key, .. } => Some(key),
+            Self::WithTtl { write, .. } => write.written_key(),
+            Self::Delete { .. } | Self::DeleteCas { .. } | Self::DeleteTree { .. } => None,
+        }
+    }
+    /// Session that takes or gives back a lock.
+    pub fn session(&self) -> Option<&Str> {
+        match self {
+            Self::Lock { session, .. } | Self::Unlock { session, .. } => Some(session),
+            Self::WithTtl { write, .. } => write.session(),
+            _ => None,
+        }
+    }
 }
 
 /// Settings of autopilot. Durations in nanoseconds.
@@ -214,6 +266,27 @@ pub enum Command {
     },
     /// Takes the next serial number of the authority; answers `Number`.
     CaSerial,
+    /// Stores a new session. Refused when its node or one of its checks is missing, or a check is critical.
+    SessionCreate(Box<Session>),
+    /// Ends a session: locks are given back or their keys deleted. An unknown one is fine.
+    SessionDestroy {
+        /// Owner.
+        tenancy: Tenancy,
+        /// The session.
+        id: Str,
+    },
+    /// All operations or none; answers `Txn`.
+    Txn {
+        /// Datacenter, for node rows.
+        datacenter: DatacenterName,
+        /// The operations, in order.
+        ops: Vec<TxnOp>,
+    },
+    /// Removes keys whose time to live is over, each unless it was written anew: then its time is another one.
+    ExpireKeys {
+        /// Owner, key, and the end of its time that was seen, Unix milliseconds.
+        keys: Vec<(Tenancy, Str, u64)>,
+    },
     /// Stores where nodes are in the network; those of nodes that do not exist are passed over.
     CoordinateUpdates(Vec<CoordinateRow>),
 }
@@ -237,7 +310,11 @@ impl Command {
             | Self::AutopilotSet { .. }
             | Self::ReapTombstones { .. }
             | Self::ReplicateConfigEntries { .. }
-            | Self::ReplicateFederationStates { .. } => false,
+            | Self::ReplicateFederationStates { .. }
+            | Self::SessionCreate(_)
+            | Self::SessionDestroy { .. }
+            | Self::Txn { .. }
+            | Self::ExpireKeys { .. } => false,
         }
     }
 }
@@ -264,4 +341,6 @@ pub enum CommandResponse {
     Batch(Vec<Self>),
     /// A number that was handed out.
     Number(u64),
+    /// Results or errors of a transaction.
+    Txn(Box<TxnAnswer>),
 }

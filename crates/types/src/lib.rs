@@ -18,6 +18,7 @@ pub mod names;
 pub mod net;
 pub mod query;
 pub mod record;
+pub mod txn;
 pub mod validate;
 
 pub use error::{Outcome, RequestError};

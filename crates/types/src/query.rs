@@ -8,7 +8,9 @@ use crate::{
     names::{DatacenterName, NodeName, PeerName, SecretToken, ServiceName, Str, Tenancy},
     record::{
         CheckServiceNode, FederationState, HealthCheck, KvEntry, Node, NodeService, ServiceKind, ServiceNode,
+        Session,
     },
+    txn::{TxnAnswer, TxnOp},
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
@@ -230,6 +232,32 @@ pub enum Query {
         /// The datacenter.
         datacenter: DatacenterName,
     },
+    /// One session.
+    Session {
+        /// Owner.
+        tenancy: Tenancy,
+        /// Its id.
+        id: Str,
+    },
+    /// All sessions.
+    Sessions {
+        /// Owner.
+        tenancy: Tenancy,
+    },
+    /// Sessions on a node.
+    NodeSessions {
+        /// Owner.
+        tenancy: Tenancy,
+        /// Node.
+        node: NodeName,
+    },
+    /// What ends by itself, of every partition and namespace (leader duty).
+    Deadlines {
+        /// How many keys, the soonest first.
+        keys_max: u32,
+    },
+    /// A transaction that only reads.
+    Txn(TxnRead),
     /// Places of nodes in the network.
     Coordinates {
         /// Owner of the nodes.
@@ -239,6 +267,27 @@ pub enum Query {
         /// Only this segment, `None` for all.
         segment: Option<Str>,
     },
+}
+
+/// Operations of a transaction that only reads, in order.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct TxnRead(pub Vec<TxnOp>);
+
+// Rows are compared in full, but have no hash; transactions are never kept by their question, so a poor one will do.
+impl Eq for TxnRead {}
+impl std::hash::Hash for TxnRead {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.len().hash(state);
+    }
+}
+
+/// What ends by itself.
+#[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Deadlines {
+    /// Sessions with a time to live.
+    pub sessions: Vec<Arc<Session>>,
+    /// Owner, key, and the end of its time, Unix milliseconds; the soonest first.
+    pub keys: Vec<(Tenancy, Str, u64)>,
 }
 
 /// A service of a gateway, from the gateway's configuration entry.
@@ -319,6 +368,10 @@ pub enum QueryResult {
     FederationStates(Vec<Arc<FederationState>>),
     /// `None`: nothing is known of it.
     FederationState(Option<Arc<FederationState>>),
+    /// Sessions, by id.
+    Sessions(Vec<Arc<Session>>),
+    Deadlines(Deadlines),
+    Txn(TxnAnswer),
     Coordinates(Vec<Arc<CoordinateRow>>),
 }
 

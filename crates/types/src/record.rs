@@ -460,3 +460,67 @@ pub struct KvEntry {
     /// Indexes.
     pub index: RaftIndex,
 }
+
+/// What happens to the keys that a session holds when it ends.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum SessionBehavior {
+    /// The locks are given back.
+    #[default]
+    Release,
+    /// The keys are deleted.
+    Delete,
+}
+
+impl SessionBehavior {
+    /// The API's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Delete => "delete",
+        }
+    }
+    /// Reads the API's word; `""` is `release`.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "" | "release" => Some(Self::Release),
+            "delete" => Some(Self::Delete),
+            _ => None,
+        }
+    }
+}
+
+/// A check of a service that a session depends on.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SessionServiceCheck {
+    /// Check id.
+    pub id: Str,
+    /// Namespace as it was given; `""` is the session's.
+    pub namespace: Str,
+}
+
+/// A holder of locks, which lives as long as its node and checks do, and its time to live.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Session {
+    /// UUID text.
+    pub id: Str,
+    /// Name for humans; checks of the type `session` follow it.
+    pub name: Str,
+    /// Node that it lives on.
+    pub node: NodeName,
+    /// How long keys cannot be locked after it ended, nanoseconds, as it was given.
+    pub lock_delay_ns: u64,
+    /// What happens to its keys.
+    pub behavior: SessionBehavior,
+    /// Time to live as it was given, `""` for none.
+    pub ttl: Str,
+    /// The same, nanoseconds; 0 for none.
+    pub ttl_ns: u64,
+    /// Ids of checks that it depends on.
+    pub node_checks: Vec<Str>,
+    /// Checks of services that it depends on; `None` is the API's `null`.
+    pub service_checks: Option<Vec<SessionServiceCheck>>,
+    /// Owner.
+    pub tenancy: Tenancy,
+    /// Indexes.
+    pub index: RaftIndex,
+}
