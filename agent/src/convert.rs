@@ -80,6 +80,7 @@ pub fn gossip(
         suspicion_mult: timing.suspicion_mult,
         ..if config.dev_mode { Timing::dev() } else { base }
     };
+    out.coordinates = !config.gossip.disable_coordinates;
     out.keyring = keyring;
     if let Some(data) = data {
         if !config.gossip.disable_keyring_file {

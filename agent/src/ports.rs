@@ -2,6 +2,7 @@
 
 mod membership;
 mod mesh;
+mod network;
 mod operator;
 mod registry;
 mod session;

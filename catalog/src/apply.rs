@@ -152,6 +152,20 @@ impl Store {
                 self.staging = None;
                 CommandResponse::Ok
             }
+            Command::CoordinateUpdates(rows) => {
+                for row in rows {
+                    let nodes = Scope { tenancy: row.tenancy.node_scope(), peer: Default::default() };
+                    let known = self
+                        .catalog
+                        .nodes
+                        .get(&nodes)
+                        .is_some_and(|t| t.rows.contains_key(&row.node.folded()));
+                    if known && row.coordinate.is_valid() {
+                        self.catalog.coordinates.set(index, &nodes, row, changes);
+                    }
+                }
+                CommandResponse::Ok
+            }
             Command::Batch(_) => CommandResponse::Refused("a batch cannot hold another batch".into()),
         }
     }

@@ -128,6 +128,10 @@ pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (Que
         }
         Query::Deadlines { keys_max } => deadlines(store, *keys_max as usize),
         Query::Txn(read) => (QueryResult::Txn(crate::txn::read(store, &read.0)), store.row_index()),
+        Query::Coordinates { tenancy, node, segment } => {
+            let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
+            crate::coordinates::read(store, &nodes, node.as_ref(), segment.as_ref())
+        }
         Query::CaRoots => (QueryResult::CaRoots(store.authority.roots()), store.authority.roots_index()),
         Query::CaConfig => {
             (QueryResult::CaConfig(store.authority.config().cloned()), store.authority.config_index())

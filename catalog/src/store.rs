@@ -95,6 +95,8 @@ impl Store {
                 let sessions = self.sessions.iter().map(|(_, t)| t.index);
                 sessions.chain(self.kv.iter().map(|(_, t)| t.expiries_index())).max().unwrap_or(0)
             }
+            Topic::Coordinates(_) => self.catalog.coordinates.index,
+            Topic::Coordinate(s, node) => self.catalog.coordinates.node_index(s, node),
             Topic::AllConfigEntries => self.entries.iter().map(|(_, t)| t.index()).max().unwrap_or(0),
         }
     }

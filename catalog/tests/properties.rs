@@ -10,6 +10,7 @@ use support::*;
 use types::{
     PeerName, Str, Tenancy,
     command::{AutopilotConfig, Command, Deregister, KvOp, Register},
+    coordinate::{Coordinate, CoordinateRow},
     entry::*,
     query::{Query, QueryResult, ServiceLookup},
     record::{NodeService, ServiceConnect, Session, SessionBehavior},
@@ -240,6 +241,18 @@ fn an_entry() -> impl Strategy<Value = Command> {
     )
 }
 
+fn a_coordinate() -> impl Strategy<Value = Command> {
+    let row = (one_of(&NODES), 0..3u8, any::<bool>(), tenancy()).prop_map(|(node, at, segment, tenancy)| {
+        CoordinateRow {
+            node: node.into(),
+            segment: if segment { "s".into() } else { Str::default() },
+            coordinate: Coordinate { adjustment: f64::from(at), ..Coordinate::default() },
+            tenancy,
+        }
+    });
+    vec(row, 1..4).prop_map(Command::CoordinateUpdates)
+}
+
 fn a_command() -> impl Strategy<Value = Command> {
     let single = prop_oneof![
         6 => a_register(),
@@ -249,6 +262,7 @@ fn a_command() -> impl Strategy<Value = Command> {
         3 => a_session(),
         2 => an_end(),
         3 => a_txn(),
+        3 => a_coordinate(),
         1 => (0..60u64).prop_map(|up_to| Command::ReapTombstones { up_to }),
         1 => (0..3u32).prop_map(|min_quorum| Command::AutopilotSet {
             config: AutopilotConfig { min_quorum, ..Default::default() },
@@ -276,11 +290,13 @@ fn queries() -> Vec<Query> {
         let (t, peer) = (|| tenancy.clone(), PeerName::default);
         out.push(Query::Nodes { tenancy: t(), peer: peer() });
         out.push(Query::Services { tenancy: t(), peer: peer() });
+        out.push(Query::Coordinates { tenancy: t(), node: None, segment: None });
         for node in NODES.iter().chain(&["b0000000", "ghost"]) {
             let node = || (*node).into();
             out.push(Query::NodeServices { tenancy: t(), peer: peer(), node: node() });
             out.push(Query::NodeChecks { tenancy: t(), peer: peer(), node: node() });
             out.push(Query::NodeState { tenancy: t(), node: node() });
+            out.push(Query::Coordinates { tenancy: t(), node: Some(node()), segment: None });
         }
         for name in SERVICES {
             let name = || name.into();

@@ -175,6 +175,10 @@ impl Builder {
                 (store.federation.index, store.federation.extinct) = (index, extinct);
             }
             Record::FederationState(row) => store.federation.restore(row),
+            Record::CoordinateTable { index, extinct } => {
+                (catalog.coordinates.index, catalog.coordinates.extinct) = (index, extinct);
+            }
+            Record::Coordinate { row, index } => catalog.coordinates.restore(row, index),
             Record::End { records } => {
                 if records != self.records {
                     return Err(SnapshotError::Damaged("records are missing"));

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use types::{
     Str, Tenancy,
+    coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKind},
     record::{FederationState, HealthCheck, KvEntry, Node, NodeService, Session},
 };
@@ -124,5 +125,13 @@ pub(super) enum Record {
     Staged {
         id: Str,
         data: Bytes,
+    },
+    CoordinateTable {
+        index: u64,
+        extinct: u64,
+    },
+    Coordinate {
+        row: Arc<CoordinateRow>,
+        index: u64,
     },
 }

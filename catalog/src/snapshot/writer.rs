@@ -3,6 +3,7 @@
 use super::{CHUNK_BYTES, MAGIC, VERSION, record::Record};
 use crate::{
     catalog::RowKey,
+    coordinates::CoordinateKey,
     scope::Scope,
     store::{Lineage, Store},
 };
@@ -36,6 +37,7 @@ enum Part {
     Sessions { scope: Scope, after: Option<Str> },
     Staged { at: usize },
     ConfigEntries { scope: Scope, after: Option<EntryKey> },
+    Coordinates { after: Option<CoordinateKey> },
     End,
 }
 
@@ -68,6 +70,9 @@ impl Writer {
         }
         if store.staging.is_some() {
             parts.push_back(Part::Staged { at: 0 });
+        }
+        if store.catalog.coordinates.index > 0 {
+            parts.push_back(Part::Coordinates { after: None });
         }
         parts.push_back(Part::End);
         Self { store, parts, records: 0, started: false, failed: false }
@@ -190,6 +195,14 @@ impl Writer {
                 self.put(out, &Record::Staged { id: staging.id.clone(), data });
                 Some(Part::Staged { at: at + 1 })
             }
+            Part::Coordinates { after } => {
+                let table = &store.catalog.coordinates;
+                let after = self.rows(table.map(), after, out, |_, (row, index)| Record::Coordinate {
+                    row: row.clone(),
+                    index: *index,
+                })?;
+                Some(Part::Coordinates { after: Some(after) })
+            }
             Part::End => {
                 let records = self.records;
                 self.put(out, &Record::End { records });
@@ -251,6 +264,11 @@ impl Writer {
             self.put(out, &Record::AuthoritySerial(store.authority.serial()));
         }
         self.put(out, &Record::Autopilot(store.autopilot.clone()));
+        let coordinates = &catalog.coordinates;
+        if coordinates.index > 0 {
+            let (index, extinct) = (coordinates.index, coordinates.extinct);
+            self.put(out, &Record::CoordinateTable { index, extinct });
+        }
         let federation = &store.federation;
         if federation.index > 0 {
             let (index, extinct) = (federation.index, federation.extinct);

@@ -8,6 +8,7 @@ pub(crate) mod catalog;
 pub(crate) mod config;
 pub(crate) mod connect;
 pub(crate) mod coordinate;
+pub(crate) mod event;
 pub(crate) mod federation;
 pub(crate) mod health;
 pub(crate) mod kv;

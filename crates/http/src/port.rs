@@ -10,7 +10,9 @@ use tokio::sync::mpsc;
 use types::{
     RequestError, SecretToken, Str, Tenancy,
     ca::{CaUpdate, ServiceLeaf},
+    coordinate::{CoordinateRow, DatacenterCoordinates},
     definition::{CheckDefinition, ServiceDefinition},
+    event::UserEvent,
     member::Member,
     record::{HealthCheck, NodeService, Session},
 };
@@ -386,13 +388,51 @@ pub trait SnapshotPort: Send + Sync + 'static {
     ) -> PortFuture<'_, (rpc::message::SnapshotHead, ArchivePieces)>;
 }
 
+/// User events and the places of nodes in the network.
+pub trait NetworkPort: Send + Sync + 'static {
+    /// Tells all agents of a datacenter (`None` = the own one); answers the event with its id.
+    fn fire_event(
+        &self,
+        datacenter: Option<&str>,
+        event: UserEvent,
+        token: SecretToken,
+    ) -> PortFuture<'_, UserEvent>;
+    /// The latest user events that were meant for this agent, oldest first.
+    fn events(&self) -> Vec<Arc<UserEvent>>;
+    /// Resolves when an event came after this call. Cancel safe; may resolve for no reason.
+    fn events_changed(&self) -> BoxFuture<'static, ()>;
+    /// Has the servers of a datacenter write down where a node is, before long.
+    fn update_coordinate(
+        &self,
+        datacenter: Option<&str>,
+        row: CoordinateRow,
+        token: SecretToken,
+    ) -> PortFuture<'_, ()>;
+    /// Where the servers of all datacenters are.
+    fn wan_coordinates(&self) -> PortFuture<'_, Vec<DatacenterCoordinates>>;
+}
+
 /// Everything that the server asks of the agent.
 pub trait AgentPort:
-    MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort + SnapshotPort
+    MembershipPort
+    + RegistryPort
+    + OperatorPort
+    + TelemetryPort
+    + MeshPort
+    + SessionPort
+    + SnapshotPort
+    + NetworkPort
 {
 }
 
 impl<T> AgentPort for T where
-    T: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort + SnapshotPort
+    T: MembershipPort
+        + RegistryPort
+        + OperatorPort
+        + TelemetryPort
+        + MeshPort
+        + SessionPort
+        + SnapshotPort
+        + NetworkPort
 {
 }

@@ -63,8 +63,20 @@ pub async fn blocking_query(
     }
 }
 
-/// Runs a query with its filter.
+/// Runs a query with its filter, and sorts the rows by distance if that is asked for.
 pub(crate) fn run(
+    store: &Store,
+    query: &Query,
+    options: &QueryOptions,
+) -> Result<(QueryResult, u64), RequestError> {
+    let (mut result, index) = run_unsorted(store, query, options)?;
+    if !options.near.is_empty() {
+        catalog::sort_near(store, query, &options.near, &mut result);
+    }
+    Ok((result, index))
+}
+
+fn run_unsorted(
     store: &Store,
     query: &Query,
     options: &QueryOptions,

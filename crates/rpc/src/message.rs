@@ -11,6 +11,8 @@ use types::{
     DatacenterName, RequestError, SecretToken, Str, Tenancy,
     ca::{CaAnswer, CaRequest},
     command::{Command, CommandResponse},
+    coordinate::{CoordinateRow, DatacenterCoordinates},
+    event::UserEvent,
     query::{Query, QueryOptions, QueryResponse},
     record::Session,
 };
@@ -83,6 +85,8 @@ pub enum Request {
     SnapshotOpen { datacenter: Option<Str>, stale: bool, token: SecretToken },
     /// The next piece of an archive that this server makes or passes on.
     SnapshotNext { id: u64 },
+    /// Something that any server of `datacenter` does beside the replicated state.
+    Desk { datacenter: Option<Str>, token: SecretToken, request: DeskRequest },
 }
 
 /// An archive that has begun.
@@ -96,6 +100,26 @@ pub struct SnapshotHead {
     pub known_leader: bool,
     /// Since that server heard from the leader.
     pub last_contact: Duration,
+}
+
+/// What any server does for others beside the replicated state.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum DeskRequest {
+    /// Tell all agents of the datacenter of a user event.
+    Fire(UserEvent),
+    /// Write down where a node is, together with others, before long.
+    Coordinate(CoordinateRow),
+    /// Where the servers of all datacenters are.
+    WanCoordinates,
+}
+
+/// What became of a [`DeskRequest`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum DeskAnswer {
+    /// Done.
+    Ok,
+    /// By datacenter, the own one first, then by distance.
+    WanCoordinates(Vec<DatacenterCoordinates>),
 }
 
 /// Leader and peers of a datacenter.
@@ -245,6 +269,8 @@ pub enum Response {
     SnapshotOpened(SnapshotHead),
     /// A piece, `None` after the last one.
     SnapshotPiece(Option<Bytes>),
+    /// What a server did beside the replicated state.
+    Desk(DeskAnswer),
 }
 
 /// What travels back for a [`Request`].

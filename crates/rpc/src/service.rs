@@ -1,5 +1,6 @@
 //! Submit and Query for one agent: local on servers, forwarded otherwise.
 
+mod desk;
 mod remote;
 mod snapshot;
 
@@ -9,7 +10,9 @@ use crate::{
     datacenters::Datacenters,
     hub::ViewHub,
     limits::{self, RateLimits},
-    message::{Answer, Enrolled, FederationView, RaftConfiguration, Request, Response, StatusAnswer},
+    message::{
+        Answer, DeskRequest, Enrolled, FederationView, RaftConfiguration, Request, Response, StatusAnswer,
+    },
     pool::Pool,
     ports,
     renewals::Renewals,
@@ -73,6 +76,7 @@ pub struct Service {
     view: std::sync::OnceLock<TellFederation>,
     snapshots: snapshot::Snapshots,
     limits: RateLimits,
+    desk: std::sync::OnceLock<Arc<dyn ports::Desk>>,
 }
 
 type TellFederation = Box<dyn Fn() -> Option<FederationView> + Send + Sync>;
@@ -97,6 +101,7 @@ impl Service {
             view: std::sync::OnceLock::new(),
             snapshots: snapshot::Snapshots::default(),
             limits: RateLimits::default(),
+            desk: std::sync::OnceLock::new(),
         })
     }
 
@@ -334,7 +339,8 @@ impl Service {
 
     /// Asks servers in turn until one answers with something that is not transient.
     async fn ask_any_server(&self, request: &Request, deadline: Instant) -> Answer {
-        let is_read = !matches!(request, Request::Submit { .. });
+        let is_read =
+            !matches!(request, Request::Submit { .. } | Request::Desk { request: DeskRequest::Fire(_), .. });
         let answer_by = match request {
             Request::Query { options, .. } if options.min_index > 0 => {
                 let wait = options.max_wait.unwrap_or(self.config.default_wait);
@@ -535,6 +541,9 @@ impl Service {
                 Ok(Response::ReadPoint(point))
             }
             Request::Status { datacenter } => self.status(datacenter.as_deref()).await.map(Response::Status),
+            Request::Desk { datacenter, token, request } => {
+                Box::pin(self.desk(datacenter.as_deref(), &token, request)).await.map(Response::Desk)
+            }
             Request::Datacenters => Ok(Response::Datacenters(self.datacenters.by_distance())),
             Request::RemoveServer { datacenter, id } if self.is_own(datacenter.as_deref()) => {
                 server.consensus.remove_server(id).await.map(|()| Response::Ok)
@@ -645,6 +654,7 @@ fn unexpected(response: &Response) -> RequestError {
         Response::Session(_) => "session",
         Response::SnapshotOpened(_) => "snapshot",
         Response::SnapshotPiece(_) => "piece of a snapshot",
+        Response::Desk(_) => "desk",
     };
     RequestError::Malformed(Str::from(format!("unexpected answer of kind {what}")))
 }

@@ -5,6 +5,7 @@
 
 use crate::{
     ca::{CaConfig, CaProviderState, CaRoot},
+    coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKey, EntryKind},
     names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
     record::{FederationState, HealthCheck, Locality, Map, NodeService, Session},
@@ -305,6 +306,8 @@ pub enum Command {
     },
     /// Forgets the pieces of whatever restore has begun: a new leader does not go on with it.
     RestoreAbort,
+    /// Stores where nodes are in the network; those of nodes that do not exist are passed over.
+    CoordinateUpdates(Vec<CoordinateRow>),
 }
 
 impl Command {
@@ -322,6 +325,7 @@ impl Command {
             | Self::Kv { .. }
             | Self::CaSet { .. }
             | Self::CaSerial
+            | Self::CoordinateUpdates(_)
             | Self::AutopilotSet { .. }
             | Self::ReapTombstones { .. }
             | Self::ReplicateConfigEntries { .. }

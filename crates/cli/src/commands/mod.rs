@@ -4,6 +4,7 @@ mod catalog;
 mod config;
 mod connect_ca;
 mod definitions;
+mod event;
 mod force_leave;
 mod gateway;
 mod info;

@@ -121,7 +121,7 @@ pub(super) static ALL: &[Entry] = &[
     later("connect proxy", "Run the built-in mesh proxy"),
     later("connect redirect-traffic", "Apply iptables rules for traffic redirection"),
     later("debug", "Record a debugging archive"),
-    later("event", "Fire a new event"),
+    C(&event::COMMAND),
     later("exec", "Execute a command on nodes"),
     group("intention", "Interact with service intentions", "This command has subcommands for intentions."),
     later("intention check", "Check whether a connection between two services is allowed"),

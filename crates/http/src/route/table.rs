@@ -8,7 +8,7 @@ use super::{
     WaitFn,
 };
 use crate::handlers::{
-    agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, federation,
+    agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, event, federation,
     health, kv, operator, session, snapshot, status, txn, usage,
 };
 
@@ -113,11 +113,11 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/coordinate/datacenters" => Get wait(coordinate::datacenters);
     "/v1/coordinate/nodes" => Get Read(coordinate::nodes);
     "/v1/coordinate/node/" => Get Read(coordinate::node);
-    "/v1/coordinate/update" => Put NotBuilt("coordinate updates");
+    "/v1/coordinate/update" => Put wait(coordinate::update);
 
     "/v1/discovery-chain/" => Get NotBuilt("discovery chains"), Post NotBuilt("discovery chains");
-    "/v1/event/fire/" => Put NotBuilt("user events");
-    "/v1/event/list" => Get NotBuilt("user events");
+    "/v1/event/fire/" => Put wait(event::fire);
+    "/v1/event/list" => Get wait(event::list);
 
     "/v1/health/node/" => Get Read(health::node);
     "/v1/health/checks/" => Get Read(health::checks);
