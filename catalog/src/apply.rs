@@ -146,6 +146,12 @@ impl Store {
                 }
                 CommandResponse::Ok
             }
+            Command::PartitionSet(row) => answer(self.set_partition(index, row, changes)),
+            Command::PartitionDelete { name } => answer(self.delete_partition(index, name, changes)),
+            Command::NamespaceSet(row) => answer(self.set_namespace(index, row, changes)),
+            Command::NamespaceDelete { partition, name } => {
+                answer(self.delete_namespace(index, partition, name, changes))
+            }
             Command::RestoreChunk { id, at, data } => answer(self.stage(id, *at, data)),
             Command::RestoreCommit { id, chunks } => answer(self.commit_restore(ctx, id, *chunks, changes)),
             Command::RestoreAbort => {

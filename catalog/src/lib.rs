@@ -30,6 +30,7 @@ mod scope;
 mod sessions;
 pub mod snapshot;
 mod store;
+mod tenancies;
 mod topic;
 mod txn;
 mod vip;

@@ -132,6 +132,16 @@ pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (Que
             let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
             crate::coordinates::read(store, &nodes, node.as_ref(), segment.as_ref())
         }
+        Query::Partitions { name } => {
+            let all = || store.tenancies.partitions();
+            let one = |name: &Str| store.tenancies.partition(name).into_iter().collect();
+            (QueryResult::Partitions(name.as_ref().map_or_else(all, one)), store.tenancies.index)
+        }
+        Query::Namespaces { partition, name } => {
+            let all = || store.tenancies.namespaces(partition);
+            let one = |name: &Str| store.tenancies.namespace(partition, name).into_iter().collect();
+            (QueryResult::Namespaces(name.as_ref().map_or_else(all, one)), store.tenancies.index)
+        }
         Query::CaRoots => (QueryResult::CaRoots(store.authority.roots()), store.authority.roots_index()),
         Query::CaConfig => {
             (QueryResult::CaConfig(store.authority.config().cloned()), store.authority.config_index())

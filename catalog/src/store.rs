@@ -9,6 +9,7 @@ use crate::{
     restore::Staging,
     scope::Scoped,
     sessions::SessionTable,
+    tenancies::TenancyTable,
     topic::Topic,
 };
 use types::{
@@ -27,6 +28,7 @@ pub struct Store {
     pub(crate) autopilot: Autopilot,
     pub(crate) federation: FederationTable,
     pub(crate) sessions: Scoped<SessionTable>,
+    pub(crate) tenancies: TenancyTable,
     pub(crate) lineage: Lineage,
     pub(crate) staging: Option<Staging>,
 }
@@ -91,6 +93,7 @@ impl Store {
             Topic::NodeSessions(tenancy, node) => {
                 self.session_table(tenancy).map_or(0, |t| t.node_index(node))
             }
+            Topic::Tenancies => self.tenancies.index,
             Topic::Deadlines => {
                 let sessions = self.sessions.iter().map(|(_, t)| t.index);
                 sessions.chain(self.kv.iter().map(|(_, t)| t.expiries_index())).max().unwrap_or(0)

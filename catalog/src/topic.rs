@@ -86,6 +86,8 @@ pub enum Topic {
     NodeSessions(Tenancy, Str),
     /// What ends by itself.
     Deadlines,
+    /// Partitions and namespaces that exist.
+    Tenancies,
     /// Places of nodes (scope of nodes).
     Coordinates(Scope),
     /// Place of one node (scope of nodes).
@@ -193,6 +195,7 @@ pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
             smallvec![Topic::NodeSessions(tenancy.clone(), node.folded())]
         }
         Query::Deadlines { .. } => smallvec![Topic::Deadlines],
+        Query::Partitions { .. } | Query::Namespaces { .. } => smallvec![Topic::Tenancies],
         // Never blocks, so nobody waits.
         Query::Txn(_) => smallvec![],
         Query::FederationStates | Query::FederationState { .. } => smallvec![Topic::FederationStates],

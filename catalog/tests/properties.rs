@@ -133,6 +133,23 @@ fn an_end() -> impl Strategy<Value = Command> {
     prop_oneof![end, over]
 }
 
+fn a_tenancy() -> impl Strategy<Value = Command> {
+    const NAMES: [&str; 4] = ["default", "p", "team", "Bad"];
+    (one_of(&NAMES), one_of(&NAMES), 0..4u8).prop_map(|(partition, name, kind)| {
+        let (partition, name) = (Str::new(partition), Str::new(name));
+        match kind {
+            0 => Command::PartitionSet(Box::new(types::record::Partition { name, ..Default::default() })),
+            1 => Command::PartitionDelete { name },
+            2 => Command::NamespaceSet(Box::new(types::record::Namespace {
+                partition,
+                name,
+                ..Default::default()
+            })),
+            _ => Command::NamespaceDelete { partition, name },
+        }
+    })
+}
+
 fn a_txn() -> impl Strategy<Value = Command> {
     let kv = (one_of(&KEYS), one_of(&SESSIONS), 0..20u64, 0..13u8, tenancy()).prop_map(
         |(key, session, index, verb, tenancy)| {
@@ -262,6 +279,7 @@ fn a_command() -> impl Strategy<Value = Command> {
         3 => a_session(),
         2 => an_end(),
         3 => a_txn(),
+        1 => a_tenancy(),
         3 => a_coordinate(),
         1 => (0..60u64).prop_map(|up_to| Command::ReapTombstones { up_to }),
         1 => (0..3u32).prop_map(|min_quorum| Command::AutopilotSet {
@@ -283,6 +301,10 @@ fn queries() -> Vec<Query> {
         Query::CaRoots,
         Query::CaConfig,
         Query::Deadlines { keys_max: 100 },
+        Query::Partitions { name: None },
+        Query::Partitions { name: Some("p".into()) },
+        Query::Namespaces { partition: "p".into(), name: None },
+        Query::Namespaces { partition: "default".into(), name: Some("team".into()) },
         Query::ByAddress { address: [10, 0, 0, 1].into() },
         Query::ByAddress { address: [10, 1, 1, 1].into() },
     ];

@@ -162,6 +162,9 @@ impl Builder {
                 let staging = store.staging.get_or_insert_with(|| Staging { id, ..Staging::default() });
                 staging.push(data);
             }
+            Record::TenancyTable { index } => store.tenancies.index = index,
+            Record::Partition(row) => store.tenancies.restore_partition(row),
+            Record::Namespace(row) => store.tenancies.restore_namespace(row),
             Record::Authority(state) => store.authority.restore(*state),
             Record::AuthoritySerial(serial) => store.authority.restore_serial(serial),
             Record::Autopilot(autopilot) => store.autopilot = autopilot,

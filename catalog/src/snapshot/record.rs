@@ -11,7 +11,7 @@ use types::{
     Str, Tenancy,
     coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKind},
-    record::{FederationState, HealthCheck, KvEntry, Node, NodeService, Session},
+    record::{FederationState, HealthCheck, KvEntry, Namespace, Node, NodeService, Partition, Session},
 };
 
 /// One piece of the state.
@@ -134,4 +134,9 @@ pub(super) enum Record {
         row: Arc<CoordinateRow>,
         index: u64,
     },
+    TenancyTable {
+        index: u64,
+    },
+    Partition(Arc<Partition>),
+    Namespace(Arc<Namespace>),
 }

@@ -269,6 +269,17 @@ impl Writer {
             let (index, extinct) = (coordinates.index, coordinates.extinct);
             self.put(out, &Record::CoordinateTable { index, extinct });
         }
+        let tenancies = &store.tenancies;
+        if tenancies.index > 0 {
+            self.put(out, &Record::TenancyTable { index: tenancies.index });
+            let (partitions, namespaces) = tenancies.rows();
+            for row in partitions.values() {
+                self.put(out, &Record::Partition(row.clone()));
+            }
+            for row in namespaces.values() {
+                self.put(out, &Record::Namespace(row.clone()));
+            }
+        }
         let federation = &store.federation;
         if federation.index > 0 {
             let (index, extinct) = (federation.index, federation.extinct);

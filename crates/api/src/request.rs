@@ -8,6 +8,7 @@ mod operator;
 mod proxy;
 mod service;
 mod session;
+mod tenancy;
 mod txn;
 
 pub use ca::{AuthorizeRequest, authorize_request, ca_configuration};
@@ -17,6 +18,7 @@ pub use network::{CoordinateUpdate, coordinate_update};
 pub use operator::{autopilot_config, keyring_key, token_body};
 pub use service::service_definition;
 pub use session::{SessionRequest, session};
+pub use tenancy::{namespace, partition};
 pub use txn::txn;
 
 #[cfg(test)]

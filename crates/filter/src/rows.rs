@@ -62,7 +62,9 @@ pub fn apply_to(result: &mut QueryResult, expression: &str) -> Result<(), Filter
         | QueryResult::FederationState(_)
         | QueryResult::Sessions(_)
         | QueryResult::Deadlines(_)
-        | QueryResult::Txn(_) => {}
+        | QueryResult::Txn(_)
+        | QueryResult::Partitions(_)
+        | QueryResult::Namespaces(_) => {}
     }
     Ok(())
 }

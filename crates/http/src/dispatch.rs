@@ -94,6 +94,11 @@ async fn respond(
     {
         return Reply::from(HttpError::from(e)).with("retry-after", RETRY_AFTER);
     }
+    if !crate::handlers::tenancy::is_exempt(route.pattern, ctx.method)
+        && let Err(e) = crate::handlers::tenancy::must_exist(ctx).await
+    {
+        return e.into();
+    }
     let handled = match handler {
         Handler::Now(f) => f(ctx),
         Handler::Read(f) => match f(ctx) {

@@ -16,6 +16,7 @@ pub(crate) mod operator;
 pub(crate) mod session;
 pub(crate) mod snapshot;
 pub(crate) mod status;
+pub(crate) mod tenancy;
 pub(crate) mod txn;
 pub(crate) mod usage;
 

@@ -32,6 +32,8 @@ pub(crate) enum Shape {
     },
     /// Federation states as a map from datacenter to gateways.
     Gateways,
+    /// The only row, 404 when there is none.
+    One,
 }
 
 /// One read.
@@ -194,6 +196,16 @@ impl Read {
                 return MISSING;
             }
             (_, QueryResult::Coordinates(rows)) => e::coordinates(&mut out, rows),
+            (Shape::One, QueryResult::Partitions(rows)) => match rows.first() {
+                Some(row) => e::partition(&mut out, row),
+                None => return MISSING,
+            },
+            (Shape::One, QueryResult::Namespaces(rows)) => match rows.first() {
+                Some(row) => e::namespace(&mut out, row),
+                None => return MISSING,
+            },
+            (_, QueryResult::Partitions(rows)) => e::partitions(&mut out, rows.iter().map(Arc::as_ref)),
+            (_, QueryResult::Namespaces(rows)) => e::namespaces(&mut out, rows.iter().map(Arc::as_ref)),
             (_, QueryResult::FederationState(None)) => return MISSING,
             (_, QueryResult::FederationState(Some(state))) => e::federation_state(&mut out, state),
             (_, other) => {

@@ -8,7 +8,7 @@ use crate::{
     coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKey, EntryKind},
     names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
-    record::{FederationState, HealthCheck, Locality, Map, NodeService, Session},
+    record::{FederationState, HealthCheck, Locality, Map, Namespace, NodeService, Partition, Session},
     txn::{TxnAnswer, TxnOp},
 };
 use bytes::Bytes;
@@ -308,6 +308,22 @@ pub enum Command {
     RestoreAbort,
     /// Stores where nodes are in the network; those of nodes that do not exist are passed over.
     CoordinateUpdates(Vec<CoordinateRow>),
+    /// Stores a partition.
+    PartitionSet(Box<Partition>),
+    /// Removes a partition that holds nothing.
+    PartitionDelete {
+        /// Its name.
+        name: Str,
+    },
+    /// Stores a namespace of a partition that exists.
+    NamespaceSet(Box<Namespace>),
+    /// Removes a namespace that holds nothing.
+    NamespaceDelete {
+        /// Its partition.
+        partition: Str,
+        /// Its name.
+        name: Str,
+    },
 }
 
 impl Command {
@@ -336,6 +352,10 @@ impl Command {
             | Self::ExpireKeys { .. }
             | Self::RestoreChunk { .. }
             | Self::RestoreCommit { .. }
+            | Self::PartitionSet(_)
+            | Self::PartitionDelete { .. }
+            | Self::NamespaceSet(_)
+            | Self::NamespaceDelete { .. }
             | Self::RestoreAbort => false,
         }
     }

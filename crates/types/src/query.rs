@@ -7,8 +7,8 @@ use crate::{
     entry::{ConfigEntry, EntryKind},
     names::{DatacenterName, NodeName, PeerName, SecretToken, ServiceName, Str, Tenancy},
     record::{
-        CheckServiceNode, FederationState, HealthCheck, KvEntry, Node, NodeService, ServiceKind, ServiceNode,
-        Session,
+        CheckServiceNode, FederationState, HealthCheck, KvEntry, Namespace, Node, NodeService, Partition,
+        ServiceKind, ServiceNode, Session,
     },
     txn::{TxnAnswer, TxnOp},
 };
@@ -258,6 +258,18 @@ pub enum Query {
     },
     /// A transaction that only reads.
     Txn(TxnRead),
+    /// Partitions, or the one of this name.
+    Partitions {
+        /// Name, `None` for all.
+        name: Option<Str>,
+    },
+    /// Namespaces of a partition, or the one of this name.
+    Namespaces {
+        /// Partition.
+        partition: Str,
+        /// Name, `None` for all.
+        name: Option<Str>,
+    },
     /// Places of nodes in the network.
     Coordinates {
         /// Owner of the nodes.
@@ -372,6 +384,9 @@ pub enum QueryResult {
     Sessions(Vec<Arc<Session>>),
     Deadlines(Deadlines),
     Txn(TxnAnswer),
+    Partitions(Vec<Arc<Partition>>),
+    /// Empty also when there is no such partition.
+    Namespaces(Vec<Arc<Namespace>>),
     Coordinates(Vec<Arc<CoordinateRow>>),
 }
 

@@ -524,3 +524,31 @@ pub struct Session {
     /// Indexes.
     pub index: RaftIndex,
 }
+
+/// A partition: nodes and everything on them, apart from those of others.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Partition {
+    /// Name, in lower case.
+    pub name: Str,
+    /// For humans.
+    pub description: Str,
+    /// Indexes.
+    pub index: RaftIndex,
+}
+
+/// A namespace of a partition.
+#[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Namespace {
+    /// Partition that it is in.
+    pub partition: Str,
+    /// Name, in lower case.
+    pub name: Str,
+    /// For humans.
+    pub description: Str,
+    /// Metadata.
+    pub meta: Option<Map>,
+    /// Access rules that its tokens have by default, as a JSON object; kept as it was given.
+    pub acls: Option<Opaque>,
+    /// Indexes.
+    pub index: RaftIndex,
+}

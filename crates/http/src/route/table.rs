@@ -9,7 +9,7 @@ use super::{
 };
 use crate::handlers::{
     agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, event, federation,
-    health, kv, operator, session, snapshot, status, txn, usage,
+    health, kv, operator, session, snapshot, status, tenancy, txn, usage,
 };
 
 const fn wait(f: WaitFn) -> Handler {
@@ -127,6 +127,13 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/health/ingress/" => Get Read(health::ingress);
 
     "/v1/kv/" => Get Read(kv::get), Put Handler::Wait(kv::put, BodyLimit::Kv), Delete wait(kv::delete);
+
+    "/v1/namespaces" => Get Read(tenancy::namespaces);
+    "/v1/namespace" => Put wait(tenancy::set_namespace);
+    "/v1/namespace/" => Get Read(tenancy::namespace), Put wait(tenancy::set_namespace), Delete wait(tenancy::delete_namespace);
+    "/v1/partitions" => Get Read(tenancy::partitions);
+    "/v1/partition" => Put wait(tenancy::set_partition);
+    "/v1/partition/" => Get Read(tenancy::partition), Put wait(tenancy::set_partition), Delete wait(tenancy::delete_partition);
 
     "/v1/operator/raft/configuration" => Get wait(operator::raft_configuration);
     "/v1/operator/raft/peer" => Delete wait(operator::raft_peer);
