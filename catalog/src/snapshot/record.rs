@@ -9,6 +9,7 @@ use std::sync::Arc;
 use types::{
     Str, Tenancy,
     coordinate::CoordinateRow,
+    prepared::PreparedQuery,
     entry::{ConfigEntry, EntryKind},
     record::{FederationState, HealthCheck, KvEntry, Node, NodeService, Session},
 };
@@ -123,4 +124,8 @@ pub(super) enum Record {
         row: Arc<CoordinateRow>,
         index: u64,
     },
+    PreparedQueryTable {
+        index: u64,
+    },
+    PreparedQuery(Arc<PreparedQuery>),
 }

@@ -31,6 +31,7 @@ enum Part {
     Sessions { scope: Scope, after: Option<Str> },
     ConfigEntries { scope: Scope, after: Option<EntryKey> },
     Coordinates { after: Option<CoordinateKey> },
+    PreparedQueries { after: Option<Str> },
     End,
 }
 
@@ -57,6 +58,9 @@ impl Writer {
         }
         if store.catalog.coordinates.index > 0 {
             parts.push_back(Part::Coordinates { after: None });
+        }
+        if store.queries.index > 0 {
+            parts.push_back(Part::PreparedQueries { after: None });
         }
         parts.push_back(Part::End);
         Self { store, parts, records: 0, started: false, failed: false }
@@ -181,6 +185,11 @@ impl Writer {
                 })?;
                 Some(Part::Coordinates { after: Some(after) })
             }
+            Part::PreparedQueries { after } => {
+                let after =
+                    self.rows(store.queries.rows(), after, out, |_, q| Record::PreparedQuery(q.clone()))?;
+                Some(Part::PreparedQueries { after: Some(after) })
+            }
             Part::End => {
                 let records = self.records;
                 self.put(out, &Record::End { records });
@@ -242,6 +251,9 @@ impl Writer {
         if coordinates.index > 0 {
             let (index, extinct) = (coordinates.index, coordinates.extinct);
             self.put(out, &Record::CoordinateTable { index, extinct });
+        }
+        if store.queries.index > 0 {
+            self.put(out, &Record::PreparedQueryTable { index: store.queries.index });
         }
         let federation = &store.federation;
         if federation.index > 0 {

@@ -5,6 +5,7 @@ mod catalog;
 mod check;
 mod network;
 mod operator;
+mod prepared;
 mod proxy;
 mod service;
 
@@ -13,6 +14,7 @@ pub use catalog::{CatalogDeregister, deregister, register};
 pub use check::{TtlUpdate, check_definition, ttl_update};
 pub use network::{CoordinateUpdate, coordinate_update};
 pub use operator::{autopilot_config, keyring_key, token_body};
+pub use prepared::{PreparedQueryBody, prepared_query};
 pub use service::service_definition;
 
 #[cfg(test)]

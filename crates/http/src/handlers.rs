@@ -13,6 +13,7 @@ pub(crate) mod federation;
 pub(crate) mod health;
 pub(crate) mod kv;
 pub(crate) mod operator;
+pub(crate) mod query;
 pub(crate) mod status;
 pub(crate) mod usage;
 

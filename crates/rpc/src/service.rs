@@ -1,6 +1,7 @@
 //! Submit and Query for one agent: local on servers, forwarded otherwise.
 
 mod desk;
+mod execute;
 mod remote;
 
 use crate::{
@@ -365,6 +366,15 @@ impl Service {
     }
 
     async fn query_inner(&self, query: Query, options: QueryOptions) -> Result<QueryResponse, RequestError> {
+        let fails_over = matches!(&query, Query::Execute(asked) if self.fails_over(asked, &options));
+        let response = self.query_once(query.clone(), options.clone()).await?;
+        match query {
+            Query::Execute(asked) => Ok(self.executed(*asked, options, response, fails_over).await),
+            _ => Ok(response),
+        }
+    }
+
+    async fn query_once(&self, query: Query, options: QueryOptions) -> Result<QueryResponse, RequestError> {
         let hold = Instant::now() + self.config.hold;
         let Some(server) = &self.server else {
             return match self.ask_any_server(&Request::Query { query, options }, hold).await? {
@@ -597,6 +607,10 @@ impl ports::Query for Service {
         query: &Query,
         options: &QueryOptions,
     ) -> Option<Result<QueryResponse, RequestError>> {
+        // What is executed may need other datacenters.
+        if matches!(query, Query::Execute(_)) {
+            return None;
+        }
         let server = self.readable_now(options)?;
         let store = server.hub.load();
         Some(run(&store, query, options).map(|(result, index)| QueryResponse {
@@ -606,6 +620,9 @@ impl ports::Query for Service {
     }
 
     fn version_now(&self, query: &Query, options: &QueryOptions) -> Option<u64> {
+        if matches!(query, Query::Execute(_)) {
+            return None;
+        }
         let server = self.readable_now(options)?;
         Some(version(&server.hub.load(), &topics_of(query)))
     }

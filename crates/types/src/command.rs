@@ -7,6 +7,7 @@ use crate::{
     ca::{CaConfig, CaProviderState, CaRoot},
     coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKey, EntryKind},
+    prepared::PreparedQuery,
     names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
     record::{FederationState, HealthCheck, Locality, Map, NodeService, Session},
     txn::{TxnAnswer, TxnOp},
@@ -289,6 +290,18 @@ pub enum Command {
     },
     /// Stores where nodes are in the network; those of nodes that do not exist are passed over.
     CoordinateUpdates(Vec<CoordinateRow>),
+    /// Stores a prepared query. Refused when its name is taken, its session or, unless `create`, the query does not exist.
+    PreparedQuerySet {
+        /// The query, with an id; its indexes do not count.
+        query: Box<PreparedQuery>,
+        /// It is a new one.
+        create: bool,
+    },
+    /// Forgets a prepared query. Refused when there is none.
+    PreparedQueryDelete {
+        /// Its id.
+        id: Str,
+    },
 }
 
 impl Command {
@@ -307,6 +320,8 @@ impl Command {
             | Self::CaSet { .. }
             | Self::CaSerial
             | Self::CoordinateUpdates(_)
+            | Self::PreparedQuerySet { .. }
+            | Self::PreparedQueryDelete { .. }
             | Self::AutopilotSet { .. }
             | Self::ReapTombstones { .. }
             | Self::ReplicateConfigEntries { .. }

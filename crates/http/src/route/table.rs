@@ -24,7 +24,6 @@ macro_rules! routes {
 
 const INTENTIONS: Handler = NotBuilt("intentions");
 const PEERING: Handler = NotBuilt("cluster peering");
-const QUERIES: Handler = NotBuilt("prepared queries");
 const SESSIONS: Handler = NotBuilt("sessions");
 const UI: Handler = NotBuilt("endpoints of the user interface");
 
@@ -144,8 +143,8 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/peering/" => Get PEERING, Delete PEERING;
     "/v1/peerings" => Get PEERING;
 
-    "/v1/query" => Get QUERIES, Post QUERIES;
-    "/v1/query/" => Get QUERIES, Put QUERIES, Delete QUERIES;
+    "/v1/query" => Get Read(query::list), Post wait(query::create);
+    "/v1/query/" => Get Read(query::get), Put wait(query::update), Delete wait(query::delete);
 
     "/v1/session/create" => Put SESSIONS;
     "/v1/session/destroy/" => Put SESSIONS;
