@@ -5,4 +5,5 @@ mod mesh;
 mod network;
 mod operator;
 mod registry;
+mod session;
 mod telemetry;

@@ -131,6 +131,8 @@ pub struct Agent {
     pub(crate) local: LocalState,
     /// Leaf certificates of services.
     pub(crate) leaves: Arc<Leaves>,
+    /// Source of the ids of sessions.
+    pub(crate) ids: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
     /// User events that were meant for this agent.
     pub(crate) events: events::Events,
     /// Coordinates that wait to be written.
@@ -221,10 +223,12 @@ impl Agent {
                 authority::Deps { hub: hub.clone(), consensus, clock, seed },
             )
         });
+        let renewals = Arc::new(rpc::Renewals::default());
         let side = consensus.clone().zip(authority.clone()).map(|(consensus, authority)| ServerSide {
             hub: hub.clone(),
             consensus,
             authority,
+            renewals: renewals.clone(),
         });
         let datacenters = Arc::new(Datacenters::new(config.node.datacenter.clone(), seed));
         let service = Service::new(
@@ -327,6 +331,7 @@ impl Agent {
                     member_events,
                     leadership: consensus.terms(&tasks),
                     membership: consensus.clone(),
+                    renewals: renewals.clone(),
                     clock: world.clock.clone(),
                     seed,
                     tasks: tasks.clone(),
@@ -424,6 +429,7 @@ impl Agent {
             datacenters,
             local,
             leaves,
+            ids: parking_lot::Mutex::new(seed.fork("session ids")),
             events: events::Events::new(seed),
             gathered: coordinates::Gathered::default(),
             tokens: parking_lot::Mutex::default(),

@@ -6,12 +6,7 @@ mod template;
 use crate::{changes::ChangeSet, store::Store, topic::Topic};
 use imbl::OrdMap;
 use std::sync::Arc;
-use types::{
-    Str, Tenancy,
-    names::fold,
-    prepared::PreparedQuery,
-    record::RaftIndex,
-};
+use types::{Str, Tenancy, names::fold, prepared::PreparedQuery, record::RaftIndex};
 
 pub(crate) use execute::execute;
 
@@ -134,7 +129,10 @@ impl Store {
             return Err(failed(format!("name '{}' aliases an existing query ID", query.name)));
         }
         if !query.session.is_empty() {
-            self.must_exist(&Tenancy::default(), &query.session).map_err(failed)?;
+            let sessions = self.session_table(&Tenancy::default());
+            if sessions.is_none_or(|t| t.get(&query.session).is_none()) {
+                return Err(failed(format!("invalid session {:?}", query.session.as_str())));
+            }
         }
         template::check(query).map_err(|why| failed(format!("failed compiling template: {why}")))?;
         let create = old.map_or(index, |q| q.index.create);

@@ -113,16 +113,17 @@ fn depends_on(session: &Session) -> impl Iterator<Item = (&Str, RowKey)> {
 }
 
 impl Store {
-    /// Whether a session may hold locks here.
+    /// Whether a session may take a lock here, or give one back: then it need not exist, it just holds none.
     ///
     /// # Errors
     /// The text that clients see.
-    pub(crate) fn must_exist(&self, tenancy: &Tenancy, session: &Str) -> Result<(), Str> {
+    pub(crate) fn may_lock(&self, tenancy: &Tenancy, session: &Str, takes: bool) -> Result<(), Str> {
         if session.is_empty() {
             return Err("missing session".into());
         }
         match self.session_table(tenancy).and_then(|t| t.get(session)) {
             Some(_) => Ok(()),
+            None if !takes => Ok(()),
             None => Err(Str::from(format!("invalid session {:?}", session.as_str()))),
         }
     }
@@ -241,9 +242,9 @@ impl Store {
         };
         let follows = |c: &HealthCheck| {
             c.kind.as_str() == FOLLOWS_SESSIONS
-                && c.definition.as_ref().is_some_and(|d| {
-                    !d.session_name.is_empty() && d.session_name == session.name
-                })
+                && c.definition
+                    .as_ref()
+                    .is_some_and(|d| !d.session_name.is_empty() && d.session_name == session.name)
         };
         let followers: Vec<(RowKey, Arc<HealthCheck>)> =
             row.checks.iter().filter(|(_, c)| follows(c)).map(|(k, c)| (k.clone(), c.clone())).collect();

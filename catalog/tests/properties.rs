@@ -94,16 +94,15 @@ fn a_kv() -> impl Strategy<Value = Command> {
             _ => KvOp::Set { key, value, flags: 0 },
         }
     });
-    let lock = (one_of(&KEYS), one_of(&SESSIONS), 0..2u8, any::<bool>()).prop_map(
-        |(key, session, value, take)| {
+    let lock =
+        (one_of(&KEYS), one_of(&SESSIONS), 0..2u8, any::<bool>()).prop_map(|(key, session, value, take)| {
             let (key, session) = (Str::new(key), Str::new(session));
             let value = bytes::Bytes::from(vec![value]);
             match take {
                 true => KvOp::Lock { key, value, flags: 0, session },
                 false => KvOp::Unlock { key, value, flags: 0, session },
             }
-        },
-    );
+        });
     (prop_oneof![3 => op, 2 => lock], tenancy()).prop_map(|(op, tenancy)| Command::Kv { tenancy, op })
 }
 
@@ -140,8 +139,19 @@ fn a_txn() -> impl Strategy<Value = Command> {
     let kv = (one_of(&KEYS), one_of(&SESSIONS), 0..20u64, 0..13u8, tenancy()).prop_map(
         |(key, session, index, verb, tenancy)| {
             const VERBS: [&str; 13] = [
-                "set", "cas", "lock", "unlock", "get", "get-or-empty", "get-tree", "check-index",
-                "check-session", "check-not-exists", "delete", "delete-tree", "delete-cas",
+                "set",
+                "cas",
+                "lock",
+                "unlock",
+                "get",
+                "get-or-empty",
+                "get-tree",
+                "check-index",
+                "check-session",
+                "check-not-exists",
+                "delete",
+                "delete-tree",
+                "delete-cas",
             ];
             TxnOp::Kv {
                 tenancy,
@@ -175,13 +185,16 @@ fn a_txn() -> impl Strategy<Value = Command> {
                 },
                 _ => TxnOp::Check {
                     verb,
-                    check: Box::new(types::record::HealthCheck { node: on.into(), index, ..check(id, "", "critical") }),
+                    check: Box::new(types::record::HealthCheck {
+                        node: on.into(),
+                        index,
+                        ..check(id, "", "critical")
+                    }),
                 },
             }
         },
     );
-    vec(prop_oneof![2 => kv, 1 => row], 1..4)
-        .prop_map(|ops| Command::Txn { datacenter: "dc1".into(), ops })
+    vec(prop_oneof![2 => kv, 1 => row], 1..4).prop_map(|ops| Command::Txn { datacenter: "dc1".into(), ops })
 }
 
 /// Entries that reach each other, so that some are refused.
@@ -281,7 +294,8 @@ fn a_command() -> impl Strategy<Value = Command> {
         1 => Just(Command::Noop),
     ];
     let batch =
-        vec(prop_oneof![a_register(), a_deregister(), a_kv(), an_entry(), a_session(), a_txn()], 1..4).prop_map(Command::Batch);
+        vec(prop_oneof![a_register(), a_deregister(), a_kv(), an_entry(), a_session(), a_txn()], 1..4)
+            .prop_map(Command::Batch);
     prop_oneof![8 => single, 1 => batch]
 }
 

@@ -136,7 +136,8 @@ fn filled(text: &str, values: &Values<'_>) -> Result<String, Fault> {
             meaning,
         };
         let rest = &text[open + 2..];
-        let close = closing(rest).ok_or_else(|| fault(0, "expected \"}\" after the expression".to_owned(), false))?;
+        let close =
+            closing(rest).ok_or_else(|| fault(0, "expected \"}\" after the expression".to_owned(), false))?;
         let inner = &rest[..close];
         let offset = inner.len() - inner.trim_start().len();
         let value = evaluate(inner.trim(), values).map_err(|(what, meaning)| fault(offset, what, meaning))?;
@@ -202,7 +203,11 @@ mod tests {
     fn template(service: &str, regexp: &str) -> PreparedQuery {
         PreparedQuery {
             name: "geo-".into(),
-            template: QueryTemplate { kind: NAME_PREFIX_MATCH.into(), regexp: regexp.into(), remove_empty_tags: true },
+            template: QueryTemplate {
+                kind: NAME_PREFIX_MATCH.into(),
+                regexp: regexp.into(),
+                remove_empty_tags: true,
+            },
             service: QueryService {
                 service: service.into(),
                 tags: Some(vec!["${match(2)}".into(), "fixed".into()]),
@@ -213,9 +218,8 @@ mod tests {
     }
 
     fn made(service: &str, regexp: &str, name: &str) -> Result<String, String> {
-        render(&template(service, regexp), name, "seg").map(|q| {
-            format!("{} {}", q.service.service, q.service.tags.unwrap_or_default().join(","))
-        })
+        render(&template(service, regexp), name, "seg")
+            .map(|q| format!("{} {}", q.service.service, q.service.tags.unwrap_or_default().join(",")))
     }
 
     #[test]
@@ -224,7 +228,10 @@ mod tests {
         assert_eq!(made("${name.full}.${name.prefix}x", "", "geo-db").unwrap(), "geo-db.geo-x fixed");
         let regexp = "^geo-(.+?)-(.+)$";
         assert_eq!(made("${match(1)}", regexp, "geo-db-master").unwrap(), "db master,fixed");
-        assert_eq!(made("a${match(0)}${match(9)}${match(-1)}", regexp, "geo-db-m").unwrap(), "ageo-db-m m,fixed");
+        assert_eq!(
+            made("a${match(0)}${match(9)}${match(-1)}", regexp, "geo-db-m").unwrap(),
+            "ageo-db-m m,fixed"
+        );
         assert_eq!(made("${match(1)}", regexp, "geo-x").unwrap(), " fixed", "no match, no groups");
         assert_eq!(made("${ agent.segment }$${x}${\"}\"}$", "", "geo-").unwrap(), "seg${x}}$ fixed");
     }
@@ -248,6 +255,8 @@ mod tests {
         let mut tag = template("x", "");
         tag.service.tags = Some(vec!["ok".into(), "${z}".into()]);
         assert!(check(&tag).unwrap_err().contains("in Service.Tags[1]: "));
-        assert!(check(&PreparedQuery { service: template("${", "").service, ..PreparedQuery::default() }).is_ok());
+        assert!(
+            check(&PreparedQuery { service: template("${", "").service, ..PreparedQuery::default() }).is_ok()
+        );
     }
 }

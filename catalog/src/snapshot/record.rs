@@ -9,8 +9,8 @@ use std::sync::Arc;
 use types::{
     Str, Tenancy,
     coordinate::CoordinateRow,
-    prepared::PreparedQuery,
     entry::{ConfigEntry, EntryKind},
+    prepared::PreparedQuery,
     record::{FederationState, HealthCheck, KvEntry, Node, NodeService, Session},
 };
 

@@ -18,7 +18,9 @@ mod prepared;
 mod pretty;
 mod proxy;
 mod service;
+mod session;
 mod text;
+mod txn;
 mod writer;
 
 pub use agent::{agent_check, agent_checks, agent_service, agent_services, client_check};
@@ -36,7 +38,9 @@ pub use prepared::{executed, explained, prepared_queries};
 pub use pretty::pretty;
 pub use proxy::ProxyForm;
 pub use service::{check_service_nodes, node_service, node_services_list, node_services_map, service_nodes};
+pub use session::{session, sessions};
 pub use text::string;
+pub use txn::txn_answer;
 pub use writer::{Array, Object, bool, i64, u64};
 
 /// `["a","b"]`.

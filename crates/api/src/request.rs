@@ -8,6 +8,8 @@ mod operator;
 mod prepared;
 mod proxy;
 mod service;
+mod session;
+mod txn;
 
 pub use ca::{AuthorizeRequest, authorize_request, ca_configuration};
 pub use catalog::{CatalogDeregister, deregister, register};
@@ -16,6 +18,8 @@ pub use network::{CoordinateUpdate, coordinate_update};
 pub use operator::{autopilot_config, keyring_key, token_body};
 pub use prepared::{PreparedQueryBody, prepared_query};
 pub use service::service_definition;
+pub use session::{SessionRequest, session};
+pub use txn::txn;
 
 #[cfg(test)]
 mod tests;

@@ -272,8 +272,7 @@ fn in_domain(labels: &[Str], qtype: u16, zone: &Zone, config: &DnsConfig) -> Opt
                 }
                 labels => join(labels),
             };
-            let asked =
-                Execute { agent: config.node.clone(), ..Execute::new(ExecuteTarget::Named(name)) };
+            let asked = Execute { agent: config.node.clone(), ..Execute::new(ExecuteTarget::Named(name)) };
             Some(lookup(LookupKind::Prepared, Query::Execute(Box::new(asked)), datacenter, zone, config))
         }
         Keyword::Addr => match subject {

@@ -43,11 +43,29 @@ pub(crate) fn answer<'a>(
     draft.scoped = view.prepared;
     match request.qtype {
         rtype::SRV => return srv(request, view, ctx, limits, draft, hosts),
-        rtype::A => addresses(&view.v4, view.sorted, Data::A as fn(Ipv4Addr) -> Data<'a>, view.ttl, ctx, limits, draft),
+        rtype::A => addresses(
+            &view.v4,
+            view.sorted,
+            Data::A as fn(Ipv4Addr) -> Data<'a>,
+            view.ttl,
+            ctx,
+            limits,
+            draft,
+        ),
         rtype::AAAA => {
-            addresses(&view.v6, view.sorted, Data::Aaaa as fn(Ipv6Addr) -> Data<'a>, view.ttl, ctx, limits, draft);
+            addresses(
+                &view.v6,
+                view.sorted,
+                Data::Aaaa as fn(Ipv6Addr) -> Data<'a>,
+                view.ttl,
+                ctx,
+                limits,
+                draft,
+            );
         }
-        rtype::ANY | rtype::TXT => addresses(&view.any, view.sorted, Data::address, view.ttl, ctx, limits, draft),
+        rtype::ANY | rtype::TXT => {
+            addresses(&view.any, view.sorted, Data::address, view.ttl, ctx, limits, draft)
+        }
         _ => {}
     }
     if draft.answers.is_empty() && !view.hosts.is_empty() {

@@ -61,7 +61,10 @@ pub fn apply_to(result: &mut QueryResult, expression: &str) -> Result<(), Filter
         | QueryResult::PreparedQueries(_)
         | QueryResult::Executed(_)
         | QueryResult::FederationStates(_)
-        | QueryResult::FederationState(_) => {}
+        | QueryResult::FederationState(_)
+        | QueryResult::Sessions(_)
+        | QueryResult::Deadlines(_)
+        | QueryResult::Txn(_) => {}
     }
     Ok(())
 }

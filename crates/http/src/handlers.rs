@@ -14,7 +14,9 @@ pub(crate) mod health;
 pub(crate) mod kv;
 pub(crate) mod operator;
 pub(crate) mod query;
+pub(crate) mod session;
 pub(crate) mod status;
+pub(crate) mod txn;
 pub(crate) mod usage;
 
 use crate::{context::Ctx, error::HttpError, port::PortError, reply::Reply};

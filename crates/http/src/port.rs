@@ -14,7 +14,7 @@ use types::{
     definition::{CheckDefinition, ServiceDefinition},
     event::UserEvent,
     member::Member,
-    record::{HealthCheck, NodeService},
+    record::{HealthCheck, NodeService, Session},
 };
 
 /// Why the agent refused. Nothing was changed unless the text says otherwise.
@@ -352,6 +352,20 @@ pub trait MeshPort: Send + Sync + 'static {
     ) -> PortFuture<'_, ()>;
 }
 
+/// What sessions need besides the replicated state.
+pub trait SessionPort: Send + Sync + 'static {
+    /// Id of a new session: a random UUID.
+    fn new_session_id(&self) -> Str;
+    /// Begins the time to live of a session anew; `None` when there is none (any more).
+    fn renew_session(
+        &self,
+        datacenter: Option<&str>,
+        tenancy: &Tenancy,
+        id: &str,
+        token: SecretToken,
+    ) -> PortFuture<'_, Option<Arc<Session>>>;
+}
+
 /// User events and the places of nodes in the network.
 pub trait NetworkPort: Send + Sync + 'static {
     /// Tells all agents of a datacenter (`None` = the own one); answers the event with its id.
@@ -380,11 +394,11 @@ pub trait NetworkPort: Send + Sync + 'static {
 
 /// Everything that the server asks of the agent.
 pub trait AgentPort:
-    MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + NetworkPort
+    MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort + NetworkPort
 {
 }
 
 impl<T> AgentPort for T where
-    T: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + NetworkPort
+    T: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort + NetworkPort
 {
 }

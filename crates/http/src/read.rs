@@ -122,7 +122,9 @@ impl Read {
     fn refused(&self, result: &QueryResult) -> Option<Reply> {
         const NONE: &str = "Query not found";
         let error = match (&self.query, result) {
-            (Query::PreparedQueries { id: Some(id) }, QueryResult::PreparedQueries(rows)) if rows.is_empty() => {
+            (Query::PreparedQueries { id: Some(id) }, QueryResult::PreparedQueries(rows))
+                if rows.is_empty() =>
+            {
                 match crate::handlers::query::is_id(id) {
                     true => HttpError::not_found(NONE),
                     false => HttpError::internal(crate::handlers::query::NO_ID),
@@ -130,7 +132,9 @@ impl Read {
             }
             (_, QueryResult::Executed(e)) if !e.error.is_empty() => HttpError::internal(e.error.as_str()),
             // Where the agent's cache stands between, nobody remembers what kind of error it was.
-            (_, QueryResult::Executed(e)) if e.query.is_none() && self.cached.is_some() => HttpError::internal(NONE),
+            (_, QueryResult::Executed(e)) if e.query.is_none() && self.cached.is_some() => {
+                HttpError::internal(NONE)
+            }
             (_, QueryResult::Executed(e)) if e.query.is_none() => HttpError::not_found(NONE),
             _ => return None,
         };
@@ -229,6 +233,7 @@ impl Read {
             (_, QueryResult::GatewayServices(rows)) => e::gateway_services(&mut out, rows),
             (Shape::Gateways, QueryResult::FederationStates(list)) => e::federation_gateways(&mut out, list),
             (_, QueryResult::FederationStates(list)) => e::federation_states(&mut out, list),
+            (_, QueryResult::Sessions(list)) => e::sessions(&mut out, list.iter().map(Arc::as_ref)),
             (Shape::CoordinateNode { .. }, QueryResult::Coordinates(rows)) if rows.is_empty() => {
                 return MISSING;
             }

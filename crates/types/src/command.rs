@@ -7,8 +7,8 @@ use crate::{
     ca::{CaConfig, CaProviderState, CaRoot},
     coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKey, EntryKind},
-    prepared::PreparedQuery,
     names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
+    prepared::PreparedQuery,
     record::{FederationState, HealthCheck, Locality, Map, NodeService, Session},
     txn::{TxnAnswer, TxnOp},
 };
@@ -142,10 +142,11 @@ impl KvOp {
             Self::Delete { .. } | Self::DeleteCas { .. } | Self::DeleteTree { .. } => None,
         }
     }
-    /// Session that takes or gives back a lock.
-    pub fn session(&self) -> Option<&Str> {
+    /// Session that takes a lock (`true`) or gives it back.
+    pub fn session(&self) -> Option<(&Str, bool)> {
         match self {
-            Self::Lock { session, .. } | Self::Unlock { session, .. } => Some(session),
+            Self::Lock { session, .. } => Some((session, true)),
+            Self::Unlock { session, .. } => Some((session, false)),
             Self::WithTtl { write, .. } => write.session(),
             _ => None,
         }

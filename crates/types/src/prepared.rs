@@ -226,4 +226,3 @@ impl Executed {
             && self.query.as_ref().is_some_and(|q| !q.service.failover.is_empty())
     }
 }
-

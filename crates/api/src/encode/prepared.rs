@@ -1,8 +1,7 @@
 //! Prepared queries, and what they find.
 
 use super::{
-    check_service_nodes, optional_map,
-    string, strings,
+    check_service_nodes, optional_map, string, strings,
     writer::{Array, Object, key},
 };
 use std::sync::Arc;

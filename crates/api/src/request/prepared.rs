@@ -156,7 +156,8 @@ mod tests {
         assert_eq!(q.service.tags.as_ref().map(Vec::len), Some(2));
         assert_eq!(q.service.failover.targets.as_ref().map(|t| t[0].peer.to_string()), Some("p".into()));
         assert!(prepared_query(br#"{"DNS":{"TTL":"bogus"}}"#).unwrap().bad_ttl.is_some());
-        for bad in [r#"{"Bogus":1}"#, r#"{"Service":{"x":1}}"#, r#"{"Service":{"Tags":[1]}}"#, "{", "", "[]"] {
+        for bad in [r#"{"Bogus":1}"#, r#"{"Service":{"x":1}}"#, r#"{"Service":{"Tags":[1]}}"#, "{", "", "[]"]
+        {
             assert!(prepared_query(bad.as_bytes()).is_err(), "{bad}");
         }
     }

@@ -28,7 +28,8 @@ impl Service {
         fails_over: bool,
     ) -> QueryResponse {
         let QueryResult::Executed(found) = &mut response.result else { return response };
-        if self.server.is_some() && self.is_own(options.datacenter.as_deref()) && found.datacenter.is_empty() {
+        if self.server.is_some() && self.is_own(options.datacenter.as_deref()) && found.datacenter.is_empty()
+        {
             found.datacenter = self.config.datacenter.0.clone();
         }
         if fails_over && found.wants_failover() {
@@ -69,11 +70,8 @@ impl Service {
         // Over there nobody knows the node that is near here.
         query.service.near = Str::default();
         let rendered = codec::encode(&query).map_err(|e| e.to_string())?;
-        let asked = Execute {
-            near: Str::default(),
-            target: ExecuteTarget::Rendered(rendered),
-            ..asked.clone()
-        };
+        let asked =
+            Execute { near: Str::default(), target: ExecuteTarget::Rendered(rendered), ..asked.clone() };
         let datacenter = Some(DatacenterName(target.datacenter.clone()))
             .filter(|dc| !dc.is_empty() && PeerName::new(&target.peer).is_local());
         let options = QueryOptions { datacenter, ..options.clone() };
