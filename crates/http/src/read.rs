@@ -49,6 +49,8 @@ pub(crate) struct Read {
     pub(crate) keep: bool,
     /// Answer from the agent's own cache.
     pub(crate) cached: Option<CacheControl>,
+    /// A missing query is a 500: so it is where Consul's cache stands between, which forgets what kind of error it was.
+    pub(crate) missing_is_failure: bool,
     /// An empty key list is a 404.
     pub(crate) empty_is_missing: bool,
     /// Show WAN addresses.
@@ -82,6 +84,7 @@ impl Read {
             meta_on_error: false,
             keep: false,
             cached: None,
+            missing_is_failure: false,
             empty_is_missing: false,
             wan_addrs: false,
         }
@@ -131,8 +134,7 @@ impl Read {
                 }
             }
             (_, QueryResult::Executed(e)) if !e.error.is_empty() => HttpError::internal(e.error.as_str()),
-            // Where the agent's cache stands between, nobody remembers what kind of error it was.
-            (_, QueryResult::Executed(e)) if e.query.is_none() && self.cached.is_some() => {
+            (_, QueryResult::Executed(e)) if e.query.is_none() && self.missing_is_failure => {
                 HttpError::internal(NONE)
             }
             (_, QueryResult::Executed(e)) if e.query.is_none() => HttpError::not_found(NONE),

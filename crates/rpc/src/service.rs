@@ -408,12 +408,10 @@ impl Service {
     }
 
     async fn query_inner(&self, query: Query, options: QueryOptions) -> Result<QueryResponse, RequestError> {
-        let fails_over = matches!(&query, Query::Execute(asked) if self.fails_over(asked, &options));
-        let response = self.query_once(query.clone(), options.clone()).await?;
-        match query {
-            Query::Execute(asked) => Ok(self.executed(*asked, options, response, fails_over).await),
-            _ => Ok(response),
-        }
+        let Query::Execute(asked) = query else { return self.query_once(query, options).await };
+        let fails_over = self.fails_over(&asked, &options);
+        let response = self.query_once(Query::Execute(asked.clone()), options.clone()).await?;
+        Ok(self.executed(*asked, options, response, fails_over).await)
     }
 
     async fn query_once(&self, query: Query, options: QueryOptions) -> Result<QueryResponse, RequestError> {

@@ -84,7 +84,8 @@ fn execute(ctx: &Ctx<'_>, name: &str) -> Result<Read, HttpError> {
         seed: ctx.server.random() | 1,
         ..Execute::new(ExecuteTarget::Named(Str::new(name)))
     };
-    Ok(read(Query::Execute(Box::new(asked)), options))
+    let missing_is_failure = crate::agent_cache::cache_control(ctx)?.is_some();
+    Ok(Read { missing_is_failure, ..read(Query::Execute(Box::new(asked)), options) })
 }
 
 pub(crate) fn create<'a>(ctx: &'a Ctx<'a>, body: Bytes) -> BoxFuture<'a, Result<Reply, HttpError>> {
