@@ -191,6 +191,15 @@ fn default_token(config: &RuntimeConfig) -> SecretToken {
 pub fn leader(config: &RuntimeConfig) -> LeaderConfig {
     let mut out = LeaderConfig::new(config.node.datacenter.clone(), &*config.node.name);
     out.bootstrap_expect = config.bootstrap_expect.max(1);
+    let ns = |d: std::time::Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+    let pilot = &config.autopilot;
+    out.autopilot = types::command::AutopilotConfig {
+        cleanup_dead_servers: pilot.cleanup_dead_servers,
+        last_contact_threshold_ns: ns(pilot.last_contact_threshold),
+        max_trailing_logs: pilot.max_trailing_logs,
+        min_quorum: pilot.min_quorum,
+        server_stabilization_time_ns: ns(pilot.server_stabilization_time),
+    };
     // A secondary datacenter has its authority signed by the primary.
     out.makes_root = config.connect.enabled && config.node.datacenter == config.node.primary_datacenter;
     out.ca_provider = config.connect.ca_provider.clone();

@@ -6,4 +6,5 @@ mod network;
 mod operator;
 mod registry;
 mod session;
+mod snapshot;
 mod telemetry;

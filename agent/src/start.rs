@@ -229,6 +229,7 @@ impl Agent {
             consensus,
             authority,
             renewals: renewals.clone(),
+            clock: world.clock.clone(),
         });
         let datacenters = Arc::new(Datacenters::new(config.node.datacenter.clone(), seed));
         let service = Service::new(

@@ -26,6 +26,7 @@ mod federation;
 mod kv;
 mod prepared;
 mod query;
+mod restore;
 mod scope;
 mod sessions;
 pub mod snapshot;

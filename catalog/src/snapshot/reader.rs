@@ -1,7 +1,14 @@
 //! Reading.
 
 use super::{FRAME_BYTES_MAX, MAGIC, SnapshotError, VERSION, record::Record};
-use crate::{catalog::Rebuild, entries::KindIndex, scope::Scope, store::Store, vip};
+use crate::{
+    catalog::Rebuild,
+    entries::KindIndex,
+    restore::Staging,
+    scope::Scope,
+    store::{Lineage, Store},
+    vip,
+};
 use std::{io::Read, sync::Arc};
 use types::{Tenancy, codec};
 
@@ -149,6 +156,11 @@ impl Builder {
             }
             Record::LockDelay { tenancy, key, until } => {
                 store.kv.get_mut(&kv_scope(tenancy)).restore_delay(key, until);
+            }
+            Record::Lineage { offset, floor } => store.lineage = Lineage { offset, floor },
+            Record::Staged { id, data } => {
+                let staging = store.staging.get_or_insert_with(|| Staging { id, ..Staging::default() });
+                staging.push(data);
             }
             Record::Authority(state) => store.authority.restore(*state),
             Record::AuthoritySerial(serial) => store.authority.restore_serial(serial),

@@ -4,6 +4,7 @@ use crate::{
     authority::{AuthorityState, Autopilot},
     scope::Scope,
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use types::{
@@ -115,6 +116,16 @@ pub(super) enum Record {
         tenancy: Tenancy,
         key: Str,
         until: u64,
+    },
+    /// What an earlier restore left behind.
+    Lineage {
+        offset: u64,
+        floor: u64,
+    },
+    /// A piece of a restore that has begun.
+    Staged {
+        id: Str,
+        data: Bytes,
     },
     CoordinateTable {
         index: u64,

@@ -1,7 +1,12 @@
 //! Writing: a cursor over an immutable version of the state.
 
 use super::{CHUNK_BYTES, MAGIC, VERSION, record::Record};
-use crate::{catalog::RowKey, coordinates::CoordinateKey, scope::Scope, store::Store};
+use crate::{
+    catalog::RowKey,
+    coordinates::CoordinateKey,
+    scope::Scope,
+    store::{Lineage, Store},
+};
 use faults::Fault;
 use imbl::OrdMap;
 use std::{collections::VecDeque, ops::Bound};
@@ -30,6 +35,7 @@ enum Part {
     Expiries { scope: Scope, after: Option<Str> },
     Delays { scope: Scope, after: Option<Str> },
     Sessions { scope: Scope, after: Option<Str> },
+    Staged { at: usize },
     ConfigEntries { scope: Scope, after: Option<EntryKey> },
     Coordinates { after: Option<CoordinateKey> },
     PreparedQueries { after: Option<Str> },
@@ -37,6 +43,12 @@ enum Part {
 }
 
 impl Writer {
+    /// A snapshot of `store` to keep: without the pieces of a restore that has begun.
+    pub fn of_state(mut store: Store) -> Self {
+        store.staging = None;
+        Self::new(store)
+    }
+
     /// A snapshot of `store`.
     pub fn new(store: Store) -> Self {
         let mut parts = VecDeque::from([Part::Head]);
@@ -62,6 +74,9 @@ impl Writer {
         }
         if store.queries.index > 0 {
             parts.push_back(Part::PreparedQueries { after: None });
+        }
+        if store.staging.is_some() {
+            parts.push_back(Part::Staged { at: 0 });
         }
         parts.push_back(Part::End);
         Self { store, parts, records: 0, started: false, failed: false }
@@ -191,6 +206,12 @@ impl Writer {
                     self.rows(store.queries.rows(), after, out, |_, q| Record::PreparedQuery(q.clone()))?;
                 Some(Part::PreparedQueries { after: Some(after) })
             }
+            Part::Staged { at } => {
+                let staging = store.staging.as_ref()?;
+                let data = staging.chunks.get(at)?.clone();
+                self.put(out, &Record::Staged { id: staging.id.clone(), data });
+                Some(Part::Staged { at: at + 1 })
+            }
             Part::End => {
                 let records = self.records;
                 self.put(out, &Record::End { records });
@@ -209,6 +230,10 @@ impl Writer {
                 vips_used: catalog.vips.used,
             },
         );
+        if store.lineage != Lineage::default() {
+            let Lineage { offset, floor } = store.lineage;
+            self.put(out, &Record::Lineage { offset, floor });
+        }
         for (scope, t) in catalog.nodes.iter() {
             self.put(out, &Record::NodeTable { scope, index: t.index, extinct: t.extinct });
         }

@@ -111,6 +111,7 @@ async fn respond(
                 Err(e) => Err(e),
             }
         }
+        Handler::Upload(f) => f(ctx, body).await,
         Handler::NotBuilt(what) => Err(HttpError::not_built(what)),
         Handler::Acl if ctx.config.acl_enabled => Err(HttpError::not_built("access control lists")),
         Handler::Acl => Err(acl_disabled()),

@@ -15,6 +15,7 @@ pub(crate) mod kv;
 pub(crate) mod operator;
 pub(crate) mod query;
 pub(crate) mod session;
+pub(crate) mod snapshot;
 pub(crate) mod status;
 pub(crate) mod txn;
 pub(crate) mod usage;

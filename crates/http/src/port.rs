@@ -366,6 +366,20 @@ pub trait SessionPort: Send + Sync + 'static {
     ) -> PortFuture<'_, Option<Arc<Session>>>;
 }
 
+/// An archive, as it is made.
+pub type ArchivePieces = mpsc::Receiver<std::io::Result<Bytes>>;
+
+/// Archives of the replicated state.
+pub trait SnapshotPort: Send + Sync + 'static {
+    /// Begins an archive of the state of a datacenter; with `stale` any of its servers makes it.
+    fn snapshot(
+        &self,
+        datacenter: Option<&str>,
+        stale: bool,
+        token: SecretToken,
+    ) -> PortFuture<'_, (rpc::message::SnapshotHead, ArchivePieces)>;
+}
+
 /// User events and the places of nodes in the network.
 pub trait NetworkPort: Send + Sync + 'static {
     /// Tells all agents of a datacenter (`None` = the own one); answers the event with its id.
@@ -394,11 +408,25 @@ pub trait NetworkPort: Send + Sync + 'static {
 
 /// Everything that the server asks of the agent.
 pub trait AgentPort:
-    MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort + NetworkPort
+    MembershipPort
+    + RegistryPort
+    + OperatorPort
+    + TelemetryPort
+    + MeshPort
+    + SessionPort
+    + SnapshotPort
+    + NetworkPort
 {
 }
 
 impl<T> AgentPort for T where
-    T: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort + NetworkPort
+    T: MembershipPort
+        + RegistryPort
+        + OperatorPort
+        + TelemetryPort
+        + MeshPort
+        + SessionPort
+        + SnapshotPort
+        + NetworkPort
 {
 }

@@ -80,6 +80,9 @@ impl ViewHub {
 
     /// Publishes a new version and wakes those whose topics changed.
     pub fn publish(&self, store: Arc<Store>, changes: &ChangeSet) {
+        if changes.everything {
+            return self.replace(store);
+        }
         let index = store.index();
         self.current.store(store);
         self.applied.send_replace(index);

@@ -3,6 +3,7 @@
 mod desk;
 mod execute;
 mod remote;
+mod snapshot;
 
 use crate::{
     blocking::{blocking_query, run, version},
@@ -18,7 +19,7 @@ use crate::{
     servers::ServerList,
 };
 use catalog::topics_of;
-use runtime::{BoxFuture, RngSeed};
+use runtime::{BoxFuture, RngSeed, WallClock};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use types::{
@@ -60,6 +61,8 @@ pub struct ServerSide {
     pub authority: Arc<dyn ports::Authority>,
     /// Renewals of sessions, which count while this server leads.
     pub renewals: Arc<Renewals>,
+    /// Wall time, for the names of archives.
+    pub clock: Arc<dyn WallClock>,
 }
 
 /// Submit and Query of one agent.
@@ -71,6 +74,7 @@ pub struct Service {
     pool: Pool,
     jitter: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
     view: std::sync::OnceLock<TellFederation>,
+    snapshots: snapshot::Snapshots,
     desk: std::sync::OnceLock<Arc<dyn ports::Desk>>,
 }
 
@@ -94,6 +98,7 @@ impl Service {
             pool,
             jitter: parking_lot::Mutex::new(seed.fork("query jitter")),
             view: std::sync::OnceLock::new(),
+            snapshots: snapshot::Snapshots::default(),
             desk: std::sync::OnceLock::new(),
         })
     }
@@ -453,6 +458,32 @@ impl Service {
         wait + Duration::from_millis(rand::Rng::random_range(&mut *self.jitter.lock(), 0..=sixteenth))
     }
 
+    /// The leader confirms a read point; this server answers once it has applied it.
+    async fn reach_point_of(
+        &self,
+        server: &ServerSide,
+        leader: Option<SocketAddr>,
+        hold: Instant,
+    ) -> Result<(), RequestError> {
+        let leader = leader.ok_or(RequestError::NoLeader)?;
+        let Response::ReadPoint(point) = self.call_within(leader, &Request::ReadPoint, hold).await? else {
+            return Err(RequestError::Malformed("read point".into()));
+        };
+        tokio::time::timeout_at(hold, server.hub.wait_applied(point))
+            .await
+            .map_err(|_elapsed| RequestError::NoLeader)
+    }
+
+    /// Waits until this server has every write that was acknowledged before.
+    async fn reach_read_point(&self, server: &ServerSide, hold: Instant) -> Result<(), RequestError> {
+        let leadership = server.consensus.leadership();
+        if leadership.is_leader {
+            let point = tokio::time::timeout_at(hold, server.consensus.read_point());
+            return point.await.map_err(|_elapsed| RequestError::NoLeader)?.map(|_point| ());
+        }
+        self.reach_point_of(server, leadership.leader, hold).await
+    }
+
     async fn query_here(
         &self,
         server: &ServerSide,
@@ -477,15 +508,7 @@ impl Service {
                     .map_err(|_elapsed| RequestError::NoLeader)??;
                 leads = Some((leadership.term, consensus.leadership_changes()));
             } else {
-                // The leader confirms a read point; this server answers once it has applied it.
-                let leader = leadership.leader.ok_or(RequestError::NoLeader)?;
-                let Response::ReadPoint(point) = self.call_within(leader, &Request::ReadPoint, hold).await?
-                else {
-                    return Err(RequestError::Malformed("read point".into()));
-                };
-                tokio::time::timeout_at(hold, server.hub.wait_applied(point))
-                    .await
-                    .map_err(|_elapsed| RequestError::NoLeader)?;
+                self.reach_point_of(server, leadership.leader, hold).await?;
             }
         }
         let (result, index) = blocking_query(&server.hub, query, options, deadline, leads).await?;
@@ -557,6 +580,9 @@ impl Service {
                 let request = Request::Authority { datacenter: datacenter.clone(), token, request };
                 Box::pin(self.leader_request(datacenter.as_deref(), request)).await
             }
+            request @ (Request::SnapshotOpen { .. } | Request::SnapshotNext { .. }) => {
+                self.handle_snapshot(request).await
+            }
             Request::RenewSession { datacenter, tenancy, id, .. }
                 if self.is_own(datacenter.as_deref()) && server.consensus.leadership().is_leader =>
             {
@@ -615,6 +641,8 @@ fn unexpected(response: &Response) -> RequestError {
         Response::Authority(_) => "authority",
         Response::Enrolled(_) => "enrolled",
         Response::Session(_) => "session",
+        Response::SnapshotOpened(_) => "snapshot",
+        Response::SnapshotPiece(_) => "piece of a snapshot",
         Response::Desk(_) => "desk",
     };
     RequestError::Malformed(Str::from(format!("unexpected answer of kind {what}")))

@@ -10,7 +10,6 @@ pub const NO_EFFECT_YET: &[&str] = &[
     "advertise_reconnect_timeout",
     "auto_config",
     "auto_reload_config",
-    "autopilot",
     "cache",
     "cloud",
     "enable_central_service_config",

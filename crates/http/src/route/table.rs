@@ -9,7 +9,7 @@ use super::{
 };
 use crate::handlers::{
     agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, event,
-    federation, health, kv, operator, query, session, status, txn, usage,
+    federation, health, kv, operator, query, session, snapshot, status, txn, usage,
 };
 
 const fn wait(f: WaitFn) -> Handler {
@@ -152,7 +152,7 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/session/node/" => Get Read(session::of_node);
     "/v1/session/list" => Get Read(session::list);
 
-    "/v1/snapshot" => Get NotBuilt("snapshots"), Put NotBuilt("snapshots");
+    "/v1/snapshot" => Get wait(snapshot::save), Put Handler::Upload(snapshot::restore);
     "/v1/status/leader" => Get wait(status::leader);
     "/v1/status/peers" => Get wait(status::peers);
     "/v1/txn" => Put Handler::Wait(txn::run, BodyLimit::Txn);

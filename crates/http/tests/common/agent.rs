@@ -211,6 +211,19 @@ impl SessionPort for MockAgent {
     }
 }
 
+impl SnapshotPort for MockAgent {
+    fn snapshot(
+        &self,
+        dc: Option<&str>,
+        _stale: bool,
+        _token: SecretToken,
+    ) -> PortFuture<'_, (rpc::message::SnapshotHead, ArchivePieces)> {
+        let (pieces, archive) = mpsc::channel(2);
+        let _ = pieces.try_send(Ok(Bytes::from_static(b"archive")));
+        other(dc, (rpc::message::SnapshotHead { index: 7, ..Default::default() }, archive))
+    }
+}
+
 impl OperatorPort for MockAgent {
     fn federation(&self, dc: Option<&str>, _here: bool) -> PortFuture<'_, rpc::message::FederationView> {
         other(dc, rpc::message::FederationView::default())
