@@ -149,7 +149,7 @@ fn filters_order_and_limit() {
         coordinate.vec[0] = x;
         CoordinateRow { node: node.into(), coordinate, ..CoordinateRow::default() }
     };
-    w.apply(Command::CoordinateUpdates(vec![at("n1", 0.3), at("n2", 0.2), at("n4", 0.1)]));
+    w.apply(Command::CoordinateUpdates(vec![at("n1", 0.35), at("n2", 0.2), at("n4", 0.1)]));
     assert_eq!(found(&w, &|q| q.service.near = "n4".into(), &|e| e.seed = 7), "n4 n2 n1");
     assert_eq!(found(&w, &|q| q.service.near = "n4".into(), &|e| e.near = "n1".into()), "n1 n2 n4");
     assert_eq!(found(&w, &|q| q.service.near = "_agent".into(), &|e| e.agent = "n2".into()), "n2 n4 n1");

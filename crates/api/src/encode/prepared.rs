@@ -1,7 +1,9 @@
 //! Prepared queries, and what they find.
 
 use super::{
-    check_service_nodes, optional_map, string, strings,
+    optional_map,
+    service::found_service_nodes,
+    string, strings,
     writer::{Array, Object, key},
 };
 use std::sync::Arc;
@@ -88,7 +90,7 @@ pub fn executed(out: &mut Vec<u8>, e: &Executed, meta: &QueryMeta) {
     let query = e.query.as_deref();
     let mut o = Object::open(out);
     o.str(key!("Service"), query.map_or("", |q| &q.service.service));
-    check_service_nodes(o.value(key!("Nodes")), &e.nodes);
+    found_service_nodes(o.value(key!("Nodes")), &e.nodes);
     dns(o.value(key!("DNS")), query.map_or("", |q| &q.dns_ttl));
     string(o.value(key!("Datacenter")), &e.datacenter);
     o.str(key!("PeerName"), &e.peer);
