@@ -283,6 +283,22 @@ pub fn http(config: &RuntimeConfig) -> HttpConfig {
     }
 }
 
+/// Limits on requests.
+pub fn rates(config: &RuntimeConfig) -> rpc::limits::Rates {
+    use config::settings::RequestLimitMode as M;
+    rpc::limits::Rates {
+        mode: match config.limits.request_mode {
+            M::Disabled => rpc::limits::Mode::Disabled,
+            M::Permissive => rpc::limits::Mode::Permissive,
+            M::Enforcing => rpc::limits::Mode::Enforcing,
+        },
+        read: config.limits.read_rate,
+        write: config.limits.write_rate,
+        send: config.rpc.rate,
+        send_burst: config.rpc.max_burst,
+    }
+}
+
 /// Settings of DNS that reload; recursors that are names are resolved here.
 ///
 /// # Errors

@@ -240,6 +240,7 @@ impl Agent {
             pool.clone(),
             seed,
         );
+        service.limits().set(convert::rates(&config));
         if let Some(listener) = rpc_listener {
             let limit = config.rpc.handshake_timeout;
             let sink = tunnels.as_ref().map(|(_, inbound)| inbound.clone() as Arc<dyn rpc::TunnelSink>);

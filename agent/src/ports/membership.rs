@@ -209,6 +209,7 @@ impl Agent {
         }
         self.dns_config.store(std::sync::Arc::new(dns));
         self.tls.install(material);
+        self.service.limits().set(convert::rates(&new));
         if let Some(http) = self.http.get() {
             let mut settings = convert::http(&old);
             settings.enable_debug = new.http.enable_debug;

@@ -325,6 +325,14 @@ pub trait TelemetryPort: Send + Sync + 'static {
     fn request_done(&self, route: &'static str, method: &str, took: Duration) {
         let _ = (route, method, took);
     }
+    /// Whether a request of a client may go to the servers; `writes` tells what it is.
+    ///
+    /// # Errors
+    /// Too many came.
+    fn admit(&self, writes: bool) -> Result<(), RequestError> {
+        let _ = writes;
+        Ok(())
+    }
     /// A connection of `client` was refused because of the limit per client.
     fn connection_refused(&self, client: IpAddr) {
         let _ = client;

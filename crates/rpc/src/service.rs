@@ -10,6 +10,7 @@ use crate::{
     consensus::Consensus,
     datacenters::Datacenters,
     hub::ViewHub,
+    limits::{self, RateLimits},
     message::{
         Answer, DeskRequest, Enrolled, FederationView, RaftConfiguration, Request, Response, StatusAnswer,
     },
@@ -75,6 +76,7 @@ pub struct Service {
     jitter: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
     view: std::sync::OnceLock<TellFederation>,
     snapshots: snapshot::Snapshots,
+    limits: RateLimits,
     desk: std::sync::OnceLock<Arc<dyn ports::Desk>>,
 }
 
@@ -99,8 +101,25 @@ impl Service {
             jitter: parking_lot::Mutex::new(seed.fork("query jitter")),
             view: std::sync::OnceLock::new(),
             snapshots: snapshot::Snapshots::default(),
+            limits: RateLimits::default(),
             desk: std::sync::OnceLock::new(),
         })
+    }
+
+    /// Limits on what clients may ask; a reload sets them anew.
+    pub fn limits(&self) -> &RateLimits {
+        &self.limits
+    }
+
+    /// Counts a request of a client of this agent's API, before it is looked at.
+    ///
+    /// # Errors
+    /// [`RequestError::RateLimited`], [`RequestError::Overloaded`].
+    pub fn admit(&self, writes: bool) -> Result<(), RequestError> {
+        match &self.server {
+            Some(_) => self.limits.takes(writes, Instant::now()),
+            None => self.limits.sends(Instant::now()),
+        }
     }
 
     fn is_own(&self, dc: Option<&str>) -> bool {
@@ -738,6 +757,9 @@ impl crate::server::Handler for Service {
         Box::pin(async move {
             match &self.server {
                 Some(server) => {
+                    if let Some(writes) = limits::counts(&request) {
+                        self.limits.takes(writes, Instant::now())?;
+                    }
                     let deadline = Instant::now() + self.config.hold;
                     self.handle_here(server, request, deadline).await
                 }

@@ -87,7 +87,7 @@ pub(crate) fn restore<'a>(ctx: &'a Ctx<'a>, body: Incoming) -> BoxFuture<'a, Res
         }
         send(Command::RestoreCommit { id, chunks }).await?;
         tracing::info!(chunks, "the state was replaced by a snapshot");
-        Ok(Reply::empty())
+        Ok(Reply::new(http::StatusCode::OK, Content::Other("application/octet-stream"), Bytes::new()))
     })
 }
 
