@@ -104,13 +104,13 @@ pub(crate) fn read(
 /// Sorts the rows of an answer by their distance from a node, those of unknown place last. Nothing happens when the place of
 /// `near` itself is unknown. Equal distances keep their order.
 pub fn sort_near(store: &Store, query: &Query, near: &str, result: &mut QueryResult) {
-    let tenancy = match query {
-        Query::Nodes { tenancy, .. }
-        | Query::ServiceNodes { tenancy, .. }
-        | Query::ServiceChecks { tenancy, .. }
-        | Query::ChecksInState { tenancy, .. }
-        | Query::ServiceHealth { tenancy, .. } => tenancy,
-        _ => return,
+    let (Query::Nodes { tenancy, .. }
+    | Query::ServiceNodes { tenancy, .. }
+    | Query::ServiceChecks { tenancy, .. }
+    | Query::ChecksInState { tenancy, .. }
+    | Query::ServiceHealth { tenancy, .. }) = query
+    else {
+        return;
     };
     let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
     let Some(distances) = Distances::from(store, nodes, near) else { return };

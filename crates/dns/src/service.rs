@@ -64,7 +64,7 @@ pub(crate) fn answer<'a>(
             );
         }
         rtype::ANY | rtype::TXT => {
-            addresses(&view.any, view.sorted, Data::address, view.ttl, ctx, limits, draft)
+            addresses(&view.any, view.sorted, Data::address, view.ttl, ctx, limits, draft);
         }
         _ => {}
     }
