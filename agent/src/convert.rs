@@ -312,6 +312,7 @@ pub async fn dns(config: &RuntimeConfig) -> Result<DnsConfig, String> {
     let token =
         if config.acl.tokens.dns.is_empty() { default_token(config) } else { config.acl.tokens.dns.clone() };
     Ok(DnsConfig {
+        node: config.node.name.0.clone(),
         allow_stale: dns.allow_stale,
         max_stale: dns.max_stale,
         node_ttl: dns.node_ttl,

@@ -172,6 +172,10 @@ impl Store {
                 }
                 CommandResponse::Ok
             }
+            Command::PreparedQuerySet { query, create } => {
+                answer(self.set_query(index, query, *create, changes))
+            }
+            Command::PreparedQueryDelete { id } => answer(self.delete_query(index, id, changes)),
             Command::Batch(_) => CommandResponse::Refused("a batch cannot hold another batch".into()),
         }
     }

@@ -104,13 +104,13 @@ pub(crate) fn read(
 /// Sorts the rows of an answer by their distance from a node, those of unknown place last. Nothing happens when the place of
 /// `near` itself is unknown. Equal distances keep their order.
 pub fn sort_near(store: &Store, query: &Query, near: &str, result: &mut QueryResult) {
-    let tenancy = match query {
-        Query::Nodes { tenancy, .. }
-        | Query::ServiceNodes { tenancy, .. }
-        | Query::ServiceChecks { tenancy, .. }
-        | Query::ChecksInState { tenancy, .. }
-        | Query::ServiceHealth { tenancy, .. } => tenancy,
-        _ => return,
+    let (Query::Nodes { tenancy, .. }
+    | Query::ServiceNodes { tenancy, .. }
+    | Query::ServiceChecks { tenancy, .. }
+    | Query::ChecksInState { tenancy, .. }
+    | Query::ServiceHealth { tenancy, .. }) = query
+    else {
+        return;
     };
     let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
     let Some(distances) = Distances::from(store, nodes, near) else { return };
@@ -124,7 +124,7 @@ pub fn sort_near(store: &Store, query: &Query, near: &str, result: &mut QueryRes
 }
 
 /// Distances from one node to others of its partition.
-struct Distances<'s> {
+pub(crate) struct Distances<'s> {
     table: &'s CoordinateTable,
     nodes: Scope,
     from: Vec<&'s CoordinateRow>,
@@ -132,14 +132,14 @@ struct Distances<'s> {
 
 impl<'s> Distances<'s> {
     /// `None` when nobody knows where `near` is.
-    fn from(store: &'s Store, nodes: Scope, near: &str) -> Option<Self> {
+    pub fn from(store: &'s Store, nodes: Scope, near: &str) -> Option<Self> {
         let table = &store.catalog.coordinates;
         let from: Vec<_> = table.of(&nodes, &types::names::fold(near)).map(|(row, _)| row).collect();
         (!from.is_empty()).then_some(Self { table, nodes, from })
     }
 
     /// Nanoseconds; [`u64::MAX`] when it is not known.
-    fn to(&self, node: &NodeName) -> u64 {
+    pub fn to(&self, node: &NodeName) -> u64 {
         let to = self.table.of(&self.nodes, &node.folded());
         let place = |segment: &Str| -> Option<&Coordinate> {
             self.from.iter().find(|row| row.segment == *segment).map(|row| &row.coordinate)

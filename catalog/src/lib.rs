@@ -1,5 +1,5 @@
-//! The replicated state machine: nodes, services, checks, keys, sessions, configuration entries, the authority's roots,
-//! autopilot's settings, the gateways of other datacenters and the places of nodes in the network.
+//! The replicated state machine: nodes, services, checks, keys, sessions, prepared queries, configuration entries,
+//! the authority's roots, autopilot's settings, the gateways of other datacenters and the places of nodes in the network.
 //!
 //! [`Store`] is one version of the state: a handful of persistent maps, cloned in constant time, so that readers keep a
 //! version while [`Store::apply`] builds the next one. Applying is a pure function of the log: this crate has no clock, no
@@ -24,6 +24,7 @@ mod coordinates;
 mod entries;
 mod federation;
 mod kv;
+mod prepared;
 mod query;
 mod restore;
 mod scope;

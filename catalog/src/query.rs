@@ -142,6 +142,21 @@ pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (Que
             let one = |name: &Str| store.tenancies.namespace(partition, name).into_iter().collect();
             (QueryResult::Namespaces(name.as_ref().map_or_else(all, one)), store.tenancies.index)
         }
+        Query::PreparedQueries { id } => {
+            let table = &store.queries;
+            match id {
+                Some(id) => {
+                    let found: Vec<_> = table.get(id).cloned().into_iter().collect();
+                    let index = found.first().map_or(table.index, |q| q.index.modify);
+                    (QueryResult::PreparedQueries(found), index)
+                }
+                None => (QueryResult::PreparedQueries(table.rows().values().cloned().collect()), table.index),
+            }
+        }
+        Query::Execute(asked) => {
+            let executed = crate::prepared::execute(store, asked);
+            (QueryResult::Executed(Box::new(executed)), store.queries.index)
+        }
         Query::CaRoots => (QueryResult::CaRoots(store.authority.roots()), store.authority.roots_index()),
         Query::CaConfig => {
             (QueryResult::CaConfig(store.authority.config().cloned()), store.authority.config_index())

@@ -226,6 +226,7 @@ impl Store {
         let Some(session) = self.sessions.get_mut(&scope).remove(ctx.index, id, changes) else {
             return Vec::new();
         };
+        self.queries.session_ended(ctx.index, id, changes);
         if self.kv_table(tenancy).is_some() {
             self.kv.get_mut(&scope).session_ended(ctx, tenancy, &session, changes);
         }

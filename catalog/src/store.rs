@@ -6,6 +6,7 @@ use crate::{
     entries::EntryTable,
     federation::FederationTable,
     kv::KvTable,
+    prepared::QueryTable,
     restore::Staging,
     scope::Scoped,
     sessions::SessionTable,
@@ -27,6 +28,7 @@ pub struct Store {
     pub(crate) authority: Authority,
     pub(crate) autopilot: Autopilot,
     pub(crate) federation: FederationTable,
+    pub(crate) queries: QueryTable,
     pub(crate) sessions: Scoped<SessionTable>,
     pub(crate) tenancies: TenancyTable,
     pub(crate) lineage: Lineage,
@@ -98,6 +100,7 @@ impl Store {
                 let sessions = self.sessions.iter().map(|(_, t)| t.index);
                 sessions.chain(self.kv.iter().map(|(_, t)| t.expiries_index())).max().unwrap_or(0)
             }
+            Topic::PreparedQueries => self.queries.index,
             Topic::Coordinates(_) => self.catalog.coordinates.index,
             Topic::Coordinate(s, node) => self.catalog.coordinates.node_index(s, node),
             Topic::AllConfigEntries => self.entries.iter().map(|(_, t)| t.index()).max().unwrap_or(0),

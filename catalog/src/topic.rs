@@ -92,6 +92,8 @@ pub enum Topic {
     Coordinates(Scope),
     /// Place of one node (scope of nodes).
     Coordinate(Scope, Str),
+    /// Prepared queries.
+    PreparedQueries,
 }
 
 /// Shortest prefix of a node id that finds a node.
@@ -188,6 +190,9 @@ pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
                 None => smallvec![Topic::Coordinates(nodes)],
             }
         }
+        Query::PreparedQueries { .. } => smallvec![Topic::PreparedQueries],
+        // Never blocks, so nobody waits.
+        Query::Execute(_) => smallvec![],
         Query::AllConfigEntries => smallvec![Topic::AllConfigEntries],
         Query::Session { tenancy, id } => smallvec![Topic::Session(tenancy.clone(), id.clone())],
         Query::Sessions { tenancy } => smallvec![Topic::Sessions(tenancy.clone())],

@@ -38,7 +38,11 @@ fn rows_live_with_their_node() {
     bad.coordinate.height = f64::INFINITY;
     w.apply(Command::CoordinateUpdates(vec![at("N1", 0.1), at("ghost", 0.2), bad]));
     let (rows, index) = w.read(&all(None));
-    assert_eq!((names(&rows), index), (vec!["N1".into()], w.index), "unknown nodes and nonsense are passed over");
+    assert_eq!(
+        (names(&rows), index),
+        (vec!["N1".into()], w.index),
+        "unknown nodes and nonsense are passed over"
+    );
     let told = w.index;
     w.apply(Command::CoordinateUpdates(vec![at("N1", 0.1)]));
     assert_eq!(w.read(&all(Some("n1"))).1, told, "the same again changes nothing");

@@ -12,6 +12,7 @@ use types::{
     command::{AutopilotConfig, Command, Deregister, KvOp, Register},
     coordinate::{Coordinate, CoordinateRow},
     entry::*,
+    prepared::PreparedQuery,
     query::{Query, QueryResult, ServiceLookup},
     record::{NodeService, ServiceConnect, Session, SessionBehavior},
     txn::{KvVerb, RowVerb, TxnOp},
@@ -22,6 +23,7 @@ const SERVICES: [&str; 4] = ["web", "Web", "db", "api"];
 const CHECKS: [&str; 3] = ["serfHealth", "c1", "C1"];
 const STATES: [&str; 4] = ["passing", "warning", "critical", "odd"];
 const SESSIONS: [&str; 3] = ["s1", "s2", "s3"];
+const IDS: [&str; 4] = ["id-0", "id-1", "id-2", "id-3"];
 const KEYS: [&str; 6] = ["a", "a/b", "a/c/d", "b", "ab", "a/c/e"];
 
 fn tenancy() -> impl Strategy<Value = Tenancy> {
@@ -258,6 +260,26 @@ fn an_entry() -> impl Strategy<Value = Command> {
     )
 }
 
+/// Queries whose names clash, some of them templates or bound to sessions.
+fn a_query() -> impl Strategy<Value = Command> {
+    let names = prop_oneof![one_of(&["", "q", "Q", "qq", "db"]), one_of(&IDS)];
+    (0..4usize, names, any::<bool>(), prop::option::of(one_of(&SESSIONS)), any::<bool>(), 0..5u8).prop_map(
+        |(id, name, template, session, create, what)| {
+            let id = Str::new(IDS[id]);
+            if what == 0 {
+                return Command::PreparedQueryDelete { id };
+            }
+            let mut query = PreparedQuery { id, name: name.into(), ..PreparedQuery::default() };
+            query.service.service = if what == 1 { "${bogus}".into() } else { "web".into() };
+            if template {
+                query.template.kind = "name_prefix_match".into();
+            }
+            query.session = session.unwrap_or("").into();
+            Command::PreparedQuerySet { query: Box::new(query), create }
+        },
+    )
+}
+
 fn a_coordinate() -> impl Strategy<Value = Command> {
     let row = (one_of(&NODES), 0..3u8, any::<bool>(), tenancy()).prop_map(|(node, at, segment, tenancy)| {
         CoordinateRow {
@@ -281,6 +303,7 @@ fn a_command() -> impl Strategy<Value = Command> {
         3 => a_txn(),
         1 => a_tenancy(),
         3 => a_coordinate(),
+        3 => a_query(),
         1 => (0..60u64).prop_map(|up_to| Command::ReapTombstones { up_to }),
         1 => (0..3u32).prop_map(|min_quorum| Command::AutopilotSet {
             config: AutopilotConfig { min_quorum, ..Default::default() },
@@ -300,6 +323,9 @@ fn queries() -> Vec<Query> {
         Query::Autopilot,
         Query::CaRoots,
         Query::CaConfig,
+        Query::PreparedQueries { id: None },
+        Query::PreparedQueries { id: Some(IDS[0].into()) },
+        Query::PreparedQueries { id: Some(IDS[1].into()) },
         Query::Deadlines { keys_max: 100 },
         Query::Partitions { name: None },
         Query::Partitions { name: Some("p".into()) },

@@ -33,6 +33,10 @@ impl NetworkPort for Agent {
         })
     }
 
+    fn fresh_id(&self) -> Str {
+        self.events.id()
+    }
+
     fn events(&self) -> Vec<Arc<UserEvent>> {
         self.events.all()
     }

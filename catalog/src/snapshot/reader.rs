@@ -181,6 +181,8 @@ impl Builder {
             Record::CoordinateTable { index, extinct } => {
                 (catalog.coordinates.index, catalog.coordinates.extinct) = (index, extinct);
             }
+            Record::PreparedQueryTable { index } => store.queries.index = index,
+            Record::PreparedQuery(query) => store.queries.restore(query),
             Record::Coordinate { row, index } => catalog.coordinates.restore(row, index),
             Record::End { records } => {
                 if records != self.records {

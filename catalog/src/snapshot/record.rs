@@ -11,6 +11,7 @@ use types::{
     Str, Tenancy,
     coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKind},
+    prepared::PreparedQuery,
     record::{FederationState, HealthCheck, KvEntry, Namespace, Node, NodeService, Partition, Session},
 };
 
@@ -139,4 +140,8 @@ pub(super) enum Record {
     },
     Partition(Arc<Partition>),
     Namespace(Arc<Namespace>),
+    PreparedQueryTable {
+        index: u64,
+    },
+    PreparedQuery(Arc<PreparedQuery>),
 }

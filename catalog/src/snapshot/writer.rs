@@ -38,6 +38,7 @@ enum Part {
     Staged { at: usize },
     ConfigEntries { scope: Scope, after: Option<EntryKey> },
     Coordinates { after: Option<CoordinateKey> },
+    PreparedQueries { after: Option<Str> },
     End,
 }
 
@@ -68,11 +69,14 @@ impl Writer {
         for (scope, _) in store.entries.iter().filter(|(_, t)| t.index() > 0) {
             parts.push_back(Part::ConfigEntries { scope, after: None });
         }
-        if store.staging.is_some() {
-            parts.push_back(Part::Staged { at: 0 });
-        }
         if store.catalog.coordinates.index > 0 {
             parts.push_back(Part::Coordinates { after: None });
+        }
+        if store.queries.index > 0 {
+            parts.push_back(Part::PreparedQueries { after: None });
+        }
+        if store.staging.is_some() {
+            parts.push_back(Part::Staged { at: 0 });
         }
         parts.push_back(Part::End);
         Self { store, parts, records: 0, started: false, failed: false }
@@ -189,12 +193,6 @@ impl Writer {
                 let after = self.rows(table.rows(), after, out, |_, e| Record::Entry(e.clone()))?;
                 Some(Part::ConfigEntries { scope, after: Some(after) })
             }
-            Part::Staged { at } => {
-                let staging = store.staging.as_ref()?;
-                let data = staging.chunks.get(at)?.clone();
-                self.put(out, &Record::Staged { id: staging.id.clone(), data });
-                Some(Part::Staged { at: at + 1 })
-            }
             Part::Coordinates { after } => {
                 let table = &store.catalog.coordinates;
                 let after = self.rows(table.map(), after, out, |_, (row, index)| Record::Coordinate {
@@ -202,6 +200,17 @@ impl Writer {
                     index: *index,
                 })?;
                 Some(Part::Coordinates { after: Some(after) })
+            }
+            Part::PreparedQueries { after } => {
+                let after =
+                    self.rows(store.queries.rows(), after, out, |_, q| Record::PreparedQuery(q.clone()))?;
+                Some(Part::PreparedQueries { after: Some(after) })
+            }
+            Part::Staged { at } => {
+                let staging = store.staging.as_ref()?;
+                let data = staging.chunks.get(at)?.clone();
+                self.put(out, &Record::Staged { id: staging.id.clone(), data });
+                Some(Part::Staged { at: at + 1 })
             }
             Part::End => {
                 let records = self.records;
@@ -279,6 +288,9 @@ impl Writer {
             for row in namespaces.values() {
                 self.put(out, &Record::Namespace(row.clone()));
             }
+        }
+        if store.queries.index > 0 {
+            self.put(out, &Record::PreparedQueryTable { index: store.queries.index });
         }
         let federation = &store.federation;
         if federation.index > 0 {

@@ -75,6 +75,8 @@ pub(crate) fn seconds(d: Duration) -> u32 {
 /// The part of the configuration that takes effect on reload: `dns_config` and `recursors`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DnsConfig {
+    /// Name of this agent's node, which `_agent` means in prepared queries.
+    pub node: Str,
     /// Any server may answer.
     pub allow_stale: bool,
     /// Oldest acceptable stale answer.
@@ -114,6 +116,7 @@ pub struct DnsConfig {
 impl Default for DnsConfig {
     fn default() -> Self {
         Self {
+            node: Str::default(),
             allow_stale: true,
             max_stale: Duration::from_secs(87_600 * 3600),
             node_ttl: Duration::ZERO,

@@ -4,7 +4,7 @@ use crate::{
     config::DnsConfig,
     encode::{self, Compressor, Head},
     record::{Data, Draft, Rec, Section},
-    request::{Request, Transport, flag, rtype},
+    request::{Edns, Request, Transport, flag, rtype},
 };
 
 /// Smallest datagram that every client takes.
@@ -68,7 +68,8 @@ pub(crate) fn write(
         name: request.name,
         compress: !config.disable_compression,
     };
-    let mut edns = request.edns.as_ref().filter(|_| !draft.no_edns);
+    let scoped = request.edns.as_ref().filter(|_| draft.scoped).map(Edns::scoped);
+    let mut edns = scoped.as_ref().or(request.edns.as_ref()).filter(|_| !draft.no_edns);
     let mut by_number = false;
     if !draft.untrimmed && draft.total > limits.answers {
         by_number = true;

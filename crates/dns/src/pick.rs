@@ -15,11 +15,24 @@ pub(crate) struct Draw {
     moved: SmallVec<[(u32, u32); SPARSE_MAX]>,
     /// The whole permutation, once so many are drawn that the list would be slow.
     all: Vec<u32>,
+    sorted: bool,
 }
 
 impl Draw {
     pub fn new(n: usize, seed: u64) -> Self {
-        Self { rng: SmallRng::seed_from_u64(seed), n, drawn: 0, moved: SmallVec::new(), all: Vec::new() }
+        Self {
+            rng: SmallRng::seed_from_u64(seed),
+            n,
+            drawn: 0,
+            moved: SmallVec::new(),
+            all: Vec::new(),
+            sorted: false,
+        }
+    }
+
+    /// As [`Self::new`], but in their own order if that means something.
+    pub fn unless_sorted(sorted: bool, n: usize, seed: u64) -> Self {
+        Self { sorted, ..Self::new(n, seed) }
     }
 
     fn at(&self, i: usize) -> u32 {
@@ -46,6 +59,10 @@ impl Iterator for Draw {
     fn next(&mut self) -> Option<usize> {
         if self.drawn == self.n {
             return None;
+        }
+        if self.sorted {
+            self.drawn += 1;
+            return Some(self.drawn - 1);
         }
         if self.all.is_empty() && self.moved.len() + 1 >= SPARSE_MAX {
             let mut all: Vec<u32> = (0..self.n as u32).collect();

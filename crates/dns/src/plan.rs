@@ -3,13 +3,14 @@
 use crate::{
     config::{DnsConfig, Zone},
     name::Labels,
-    request::{Request, rtype},
+    request::{Edns, Request, rtype},
     reverse,
 };
 use smallvec::SmallVec;
 use std::net::IpAddr;
 use types::{
     DatacenterName, NodeName, PeerName, ServiceName, Str, Tenancy,
+    prepared::{Execute, ExecuteTarget},
     query::{Consistency, Query, QueryOptions, ServiceLookup},
 };
 
@@ -59,6 +60,8 @@ pub enum LookupKind {
     Reverse,
     /// The servers, for NS and SOA questions.
     Servers,
+    /// Instances that a prepared query finds.
+    Prepared,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -152,7 +155,13 @@ impl Zone {
 
 /// Decides what a question leads to.
 pub fn plan(request: &Request<'_>, zone: &Zone, config: &DnsConfig) -> Plan {
-    plan_name(request.name, request.qtype, zone, config)
+    let mut plan = plan_name(request.name, request.qtype, zone, config);
+    if let Plan::Lookup(lookup) = &mut plan
+        && let Query::Execute(asked) = &mut lookup.query
+    {
+        asked.source = request.edns.as_ref().and_then(Edns::client_address);
+    }
+    plan
 }
 
 /// As [`plan`], for a name that came from elsewhere (the target of an alias).
@@ -250,8 +259,22 @@ fn in_domain(labels: &[Str], qtype: u16, zone: &Zone, config: &DnsConfig) -> Opt
                 _ => Plan::Empty,
             })
         }
-        // The catalog holds no prepared queries, so none is found.
-        Keyword::Query => None,
+        Keyword::Query => {
+            let datacenter = match rest {
+                [] => None,
+                [datacenter] => Some(datacenter),
+                _ => return None,
+            };
+            // `_name._anything` is the name.
+            let name = match subject {
+                [name, protocol] if protocol.starts_with('_') && name.len() > 1 && name.starts_with('_') => {
+                    Str::new(&name[1..])
+                }
+                labels => join(labels),
+            };
+            let asked = Execute { agent: config.node.clone(), ..Execute::new(ExecuteTarget::Named(name)) };
+            Some(lookup(LookupKind::Prepared, Query::Execute(Box::new(asked)), datacenter, zone, config))
+        }
         Keyword::Addr => match subject {
             [hex] => reverse::hex_address(hex).map(Plan::Address),
             _ => None,

@@ -113,6 +113,8 @@ pub(crate) struct Draft<'a> {
     pub untrimmed: bool,
     /// Without the OPT record (refusals).
     pub no_edns: bool,
+    /// The answer may depend on the client's subnet.
+    pub scoped: bool,
 }
 
 /// A record on its own, kept while host names are chased.

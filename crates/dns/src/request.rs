@@ -2,6 +2,7 @@
 
 use crate::name::{LABEL_BYTES_MAX, NAME_BYTES_MAX};
 use smallvec::SmallVec;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Bytes of a message header.
 pub const HEADER_BYTES: usize = 12;
@@ -206,6 +207,33 @@ fn client_subnet(mut data: &[u8]) -> Option<Option<SmallVec<[u8; CLIENT_SUBNET_B
         data = &data[4 + len..];
     }
     Some(None)
+}
+
+impl Edns {
+    /// Address of the client-subnet option, its host part zero.
+    pub(crate) fn client_address(&self) -> Option<IpAddr> {
+        let option = self.client_subnet.as_ref()?;
+        let (family, bytes) = (read_u16(option, 0)?, option.get(4..)?);
+        let mut octets = [0; 16];
+        let n = bytes.len().min(16);
+        octets[..n].copy_from_slice(&bytes[..n]);
+        match family {
+            1 if n <= 4 => Some(Ipv4Addr::new(octets[0], octets[1], octets[2], octets[3]).into()),
+            2 => Some(Ipv6Addr::from(octets).into()),
+            _ => None,
+        }
+    }
+
+    /// The same, said to depend on the whole subnet.
+    pub(crate) fn scoped(&self) -> Self {
+        let mut edns = self.clone();
+        if let Some(option) = &mut edns.client_subnet
+            && let Some(source) = option.get(2).copied()
+        {
+            option[3] = source;
+        }
+        edns
+    }
 }
 
 impl Request<'_> {

@@ -40,13 +40,32 @@ pub(crate) fn answer<'a>(
     draft: &mut Draft<'a>,
     hosts: &mut Vec<Name>,
 ) {
+    draft.scoped = view.prepared;
     match request.qtype {
         rtype::SRV => return srv(request, view, ctx, limits, draft, hosts),
-        rtype::A => addresses(&view.v4, Data::A as fn(Ipv4Addr) -> Data<'a>, view.ttl, ctx, limits, draft),
+        rtype::A => addresses(
+            &view.v4,
+            view.sorted,
+            Data::A as fn(Ipv4Addr) -> Data<'a>,
+            view.ttl,
+            ctx,
+            limits,
+            draft,
+        ),
         rtype::AAAA => {
-            addresses(&view.v6, Data::Aaaa as fn(Ipv6Addr) -> Data<'a>, view.ttl, ctx, limits, draft);
+            addresses(
+                &view.v6,
+                view.sorted,
+                Data::Aaaa as fn(Ipv6Addr) -> Data<'a>,
+                view.ttl,
+                ctx,
+                limits,
+                draft,
+            );
         }
-        rtype::ANY | rtype::TXT => addresses(&view.any, Data::address, view.ttl, ctx, limits, draft),
+        rtype::ANY | rtype::TXT => {
+            addresses(&view.any, view.sorted, Data::address, view.ttl, ctx, limits, draft);
+        }
         _ => {}
     }
     if draft.answers.is_empty() && !view.hosts.is_empty() {
@@ -64,6 +83,7 @@ pub(crate) fn answer<'a>(
 /// Different addresses in random order, no more than can be sent.
 fn addresses<'a, A: Copy + Eq + std::hash::Hash>(
     list: &Addresses<A>,
+    sorted: bool,
     data: impl Fn(A) -> Data<'a>,
     ttl: u32,
     ctx: &Context<'a>,
@@ -76,7 +96,7 @@ fn addresses<'a, A: Copy + Eq + std::hash::Hash>(
     };
     let want = total.min(limits.draft_max(16));
     let mut seen = Seen::new(list.distinct < list.all.len());
-    for i in Draw::new(list.all.len(), ctx.seed) {
+    for i in Draw::unless_sorted(sorted, list.all.len(), ctx.seed) {
         if draft.answers.len() == want {
             break;
         }
@@ -115,7 +135,7 @@ fn srv<'a>(
     // When answers will be cut by number, only the first record of each target survives in the additional section.
     let brief = total > limits.answers;
     let mut seen = Seen::new(total < view.instances.len());
-    for i in Draw::new(view.instances.len(), ctx.seed) {
+    for i in Draw::unless_sorted(view.sorted, view.instances.len(), ctx.seed) {
         if draft.answers.len() == want {
             break;
         }

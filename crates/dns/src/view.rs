@@ -80,6 +80,10 @@ pub struct ServiceView {
     /// Number of different SRV records.
     pub(crate) distinct_srv: usize,
     pub(crate) ttl: u32,
+    /// The order means something.
+    pub(crate) sorted: bool,
+    /// Found by a prepared query, which may depend on who asks.
+    pub(crate) prepared: bool,
 }
 
 /// One instance as SRV needs it.
@@ -140,6 +144,20 @@ impl View {
                 }
                 Self::Service(ServiceView::new(&rows, zone, config.service_ttl.seconds(name)))
             }
+            (LookupKind::Prepared, QueryResult::Executed(found)) => match &found.query {
+                _ if !found.error.is_empty() => Self::Failed,
+                Some(query) if !found.nodes.is_empty() => {
+                    // The query has chosen them; here only their weight matters.
+                    let rows: Vec<_> = found.nodes.iter().map(|row| (row, weight_of_any(row))).collect();
+                    let ttl = match query.dns_ttl.as_str() {
+                        "" => config.service_ttl.seconds(&query.service.service.to_lowercase()),
+                        _ => u32::try_from(query.dns_ttl_ns.max(0) / 1_000_000_000).unwrap_or(u32::MAX),
+                    };
+                    let view = ServiceView::new(&rows, zone, ttl);
+                    Self::Service(ServiceView { sorted: found.sorted, prepared: true, ..view })
+                }
+                _ => Self::NotFound,
+            },
             (LookupKind::Servers, QueryResult::ServiceHealth(rows)) => {
                 let rows = rows.iter().filter(|row| weight(row, config.only_passing).is_some());
                 Self::Servers(rows.filter_map(|row| server(row, zone)).collect())
@@ -206,6 +224,13 @@ fn weight(row: &CheckServiceNode, only_passing: bool) -> Option<u16> {
     let weights = row.service.weights;
     let weight = if warning { weights.warning } else { weights.passing };
     Some(u16::try_from(weight.max(0)).unwrap_or(u16::MAX))
+}
+
+/// Weight of an instance whatever its checks say.
+fn weight_of_any(row: &CheckServiceNode) -> u16 {
+    let warning = row.checks.iter().any(|c| c.status.as_str() != status::PASSING);
+    let weights = row.service.weights;
+    u16::try_from(if warning { weights.warning } else { weights.passing }.max(0)).unwrap_or(u16::MAX)
 }
 
 /// Labels as a wire prefix, `None` if one cannot be written.
@@ -305,6 +330,8 @@ impl ServiceView {
             instances,
             distinct_srv,
             ttl,
+            sorted: false,
+            prepared: false,
         }
     }
 }

@@ -58,6 +58,8 @@ pub fn apply_to(result: &mut QueryResult, expression: &str) -> Result<(), Filter
         | QueryResult::ConfigEntry(_)
         | QueryResult::GatewayServices(_)
         | QueryResult::Coordinates(_)
+        | QueryResult::PreparedQueries(_)
+        | QueryResult::Executed(_)
         | QueryResult::FederationStates(_)
         | QueryResult::FederationState(_)
         | QueryResult::Sessions(_)

@@ -13,6 +13,7 @@ pub(crate) mod federation;
 pub(crate) mod health;
 pub(crate) mod kv;
 pub(crate) mod operator;
+pub(crate) mod query;
 pub(crate) mod session;
 pub(crate) mod snapshot;
 pub(crate) mod status;

@@ -397,6 +397,8 @@ pub trait NetworkPort: Send + Sync + 'static {
         event: UserEvent,
         token: SecretToken,
     ) -> PortFuture<'_, UserEvent>;
+    /// A new id, UUID text.
+    fn fresh_id(&self) -> Str;
     /// The latest user events that were meant for this agent, oldest first.
     fn events(&self) -> Vec<Arc<UserEvent>>;
     /// Resolves when an event came after this call. Cancel safe; may resolve for no reason.

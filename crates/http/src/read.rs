@@ -51,6 +51,8 @@ pub(crate) struct Read {
     pub(crate) keep: bool,
     /// Answer from the agent's own cache.
     pub(crate) cached: Option<CacheControl>,
+    /// A missing query is a 500: so it is where Consul's cache stands between, which forgets what kind of error it was.
+    pub(crate) missing_is_failure: bool,
     /// An empty key list is a 404.
     pub(crate) empty_is_missing: bool,
     /// Show WAN addresses.
@@ -84,6 +86,7 @@ impl Read {
             meta_on_error: false,
             keep: false,
             cached: None,
+            missing_is_failure: false,
             empty_is_missing: false,
             wan_addrs: false,
         }
@@ -100,6 +103,12 @@ impl Read {
 
     /// Turns a result into an answer.
     pub(crate) fn show(&self, response: &QueryResponse) -> Reply {
+        if let Some(refused) = self.refused(&response.result) {
+            return refused;
+        }
+        if let QueryResult::Executed(executed) = &response.result {
+            return self.executed(executed, response);
+        }
         let (status, content, body) = match self.wan_addrs {
             true => self.encode(&crate::wan_addrs::translate(response.result.clone())),
             false => self.encode(&response.result),
@@ -111,6 +120,43 @@ impl Read {
             reply =
                 reply.with("x-content-type-options", "nosniff").with("content-security-policy", "sandbox");
         }
+        reply
+    }
+
+    /// What cannot be shown because there is no such query, or it cannot be executed.
+    fn refused(&self, result: &QueryResult) -> Option<Reply> {
+        const NONE: &str = "Query not found";
+        let error = match (&self.query, result) {
+            (Query::PreparedQueries { id: Some(id) }, QueryResult::PreparedQueries(rows))
+                if rows.is_empty() =>
+            {
+                match crate::handlers::query::is_id(id) {
+                    true => HttpError::not_found(NONE),
+                    false => HttpError::internal(crate::handlers::query::NO_ID),
+                }
+            }
+            (_, QueryResult::Executed(e)) if !e.error.is_empty() => HttpError::internal(e.error.as_str()),
+            (_, QueryResult::Executed(e)) if e.query.is_none() && self.missing_is_failure => {
+                HttpError::internal(NONE)
+            }
+            (_, QueryResult::Executed(e)) if e.query.is_none() => HttpError::not_found(NONE),
+            _ => return None,
+        };
+        let mut reply = Reply::from(error);
+        reply.meta = Some(MetaHeaders::FAILED);
+        Some(reply)
+    }
+
+    fn executed(&self, executed: &types::prepared::Executed, response: &QueryResponse) -> Reply {
+        let mut out = Vec::with_capacity(512 * (1 + executed.nodes.len()));
+        let mut meta = response.meta;
+        meta.consistency = self.options.consistency;
+        match &self.query {
+            Query::Execute(asked) if asked.explain => api::encode::explained(&mut out, executed, &meta),
+            _ => api::encode::executed(&mut out, executed, &meta),
+        }
+        let mut reply = Reply::json(out);
+        reply.meta = self.headers(response.meta);
         reply
     }
 
@@ -195,6 +241,7 @@ impl Read {
             (Shape::CoordinateNode { .. }, QueryResult::Coordinates(rows)) if rows.is_empty() => {
                 return MISSING;
             }
+            (_, QueryResult::PreparedQueries(rows)) => e::prepared_queries(&mut out, rows),
             (_, QueryResult::Coordinates(rows)) => e::coordinates(&mut out, rows),
             (Shape::One, QueryResult::Partitions(rows)) => match rows.first() {
                 Some(row) => e::partition(&mut out, row),

@@ -57,7 +57,13 @@ impl ViewHub {
     /// Starts from a state.
     pub fn new(store: Arc<Store>) -> Self {
         let applied = watch::Sender::new(store.index());
-        Self { current: ArcSwap::new(store), watchers: Arc::default(), applied, restores: AtomicU64::new(0), shared: SharedRuns::default() }
+        Self {
+            current: ArcSwap::new(store),
+            watchers: Arc::default(),
+            applied,
+            restores: AtomicU64::new(0),
+            shared: SharedRuns::default(),
+        }
     }
 
     /// The current version; keep the guard only briefly.

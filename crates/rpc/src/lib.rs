@@ -21,8 +21,8 @@ pub mod ports;
 mod renewals;
 pub mod server;
 pub mod servers;
-mod shared;
 pub mod service;
+mod shared;
 pub mod tunnel;
 
 pub use consensus::{Consensus, Leadership};

@@ -3,7 +3,7 @@
 //! What a server asks of itself (its duties, its anti-entropy) and what servers ask of each other are not counted: a flood of
 //! clients must not cost a datacenter its leader.
 
-use crate::message::Request;
+use crate::message::{DeskRequest, Request};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use types::{RequestError, Str};
@@ -114,7 +114,10 @@ impl RateLimits {
         if b.told.is_none_or(|at| now.saturating_duration_since(at) >= TELL_EVERY) {
             b.told = Some(now);
             let kind = if writes { "write" } else { "read" };
-            tracing::warn!(enforced = mode == Mode::Enforcing, "more requests than limits.request_limits.{kind}_rate");
+            tracing::warn!(
+                enforced = mode == Mode::Enforcing,
+                "more requests than limits.request_limits.{kind}_rate"
+            );
         }
         match mode {
             Mode::Enforcing if writes => Err(RequestError::RateLimited(Str::new_static(
@@ -129,7 +132,9 @@ impl RateLimits {
 /// Whether a request that came from another agent counts, and as what; `None` for what keeps a datacenter together.
 pub(crate) fn counts(request: &Request) -> Option<bool> {
     match request {
-        Request::Submit { hops: 0, .. } | Request::RenewSession { .. } => Some(true),
+        Request::Submit { hops: 0, .. }
+        | Request::RenewSession { .. }
+        | Request::Desk { request: DeskRequest::Fire(_), .. } => Some(true),
         Request::Query { .. } | Request::SnapshotOpen { .. } => Some(false),
         _ => None,
     }
@@ -154,7 +159,9 @@ mod tests {
         assert!(limits.takes(false, start).is_err(), "the same settings give no new tokens");
         assert_eq!(limits.takes(false, start + Duration::from_millis(500)), Ok(()));
         assert_eq!(limits.takes(true, start), Ok(()));
-        assert!(matches!(limits.takes(true, start), Err(RequestError::RateLimited(t)) if t.contains("leader")));
+        assert!(
+            matches!(limits.takes(true, start), Err(RequestError::RateLimited(t)) if t.contains("leader"))
+        );
         limits.set(rates(Mode::Permissive));
         assert!((0..9).all(|_| limits.takes(true, start).is_ok()));
         limits.set(Rates { send: Some(1.0), send_burst: 3, ..Rates::default() });

@@ -1,6 +1,7 @@
 //! Submit and Query for one agent: local on servers, forwarded otherwise.
 
 mod desk;
+mod execute;
 mod remote;
 mod snapshot;
 
@@ -431,6 +432,13 @@ impl Service {
     }
 
     async fn query_inner(&self, query: Query, options: QueryOptions) -> Result<QueryResponse, RequestError> {
+        let Query::Execute(asked) = query else { return self.query_once(query, options).await };
+        let fails_over = self.fails_over(&asked, &options);
+        let response = self.query_once(Query::Execute(asked.clone()), options.clone()).await?;
+        Ok(self.executed(*asked, options, response, fails_over).await)
+    }
+
+    async fn query_once(&self, query: Query, options: QueryOptions) -> Result<QueryResponse, RequestError> {
         let hold = Instant::now() + self.config.hold;
         let Some(server) = &self.server else {
             return match self.ask_any_server(&Request::Query { query, options }, hold).await? {
@@ -703,6 +711,10 @@ impl ports::Query for Service {
         query: &Query,
         options: &QueryOptions,
     ) -> Option<Result<QueryResponse, RequestError>> {
+        // What is executed may need other datacenters.
+        if matches!(query, Query::Execute(_)) {
+            return None;
+        }
         let server = self.readable_now(options)?;
         let store = server.hub.load();
         Some(run(&store, query, options).map(|(result, index)| QueryResponse {
@@ -712,6 +724,9 @@ impl ports::Query for Service {
     }
 
     fn version_now(&self, query: &Query, options: &QueryOptions) -> Option<u64> {
+        if matches!(query, Query::Execute(_)) {
+            return None;
+        }
         let server = self.readable_now(options)?;
         Some(version(&server.hub.load(), &topics_of(query)))
     }

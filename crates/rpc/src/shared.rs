@@ -76,6 +76,9 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &shared.run(&one, &query, &options)));
         assert!(!Arc::ptr_eq(&first, &shared.run(&two, &query, &options)));
         let other = QueryOptions { near: "n".into(), ..options };
-        assert!(!Arc::ptr_eq(&shared.run(&two, &query, &other), &shared.run(&two, &query, &QueryOptions::default())));
+        assert!(!Arc::ptr_eq(
+            &shared.run(&two, &query, &other),
+            &shared.run(&two, &query, &QueryOptions::default())
+        ));
     }
 }

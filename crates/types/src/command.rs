@@ -8,6 +8,7 @@ use crate::{
     coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKey, EntryKind},
     names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
+    prepared::PreparedQuery,
     record::{FederationState, HealthCheck, Locality, Map, Namespace, NodeService, Partition, Session},
     txn::{TxnAnswer, TxnOp},
 };
@@ -324,6 +325,18 @@ pub enum Command {
         /// Its name.
         name: Str,
     },
+    /// Stores a prepared query. Refused when its name is taken, its session or, unless `create`, the query does not exist.
+    PreparedQuerySet {
+        /// The query, with an id; its indexes do not count.
+        query: Box<PreparedQuery>,
+        /// It is a new one.
+        create: bool,
+    },
+    /// Forgets a prepared query. Refused when there is none.
+    PreparedQueryDelete {
+        /// Its id.
+        id: Str,
+    },
 }
 
 impl Command {
@@ -342,6 +355,8 @@ impl Command {
             | Self::CaSet { .. }
             | Self::CaSerial
             | Self::CoordinateUpdates(_)
+            | Self::PreparedQuerySet { .. }
+            | Self::PreparedQueryDelete { .. }
             | Self::AutopilotSet { .. }
             | Self::ReapTombstones { .. }
             | Self::ReplicateConfigEntries { .. }

@@ -16,6 +16,7 @@ pub mod event;
 pub mod member;
 pub mod names;
 pub mod net;
+pub mod prepared;
 pub mod query;
 pub mod record;
 pub mod txn;

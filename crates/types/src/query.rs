@@ -6,6 +6,7 @@ use crate::{
     coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKind},
     names::{DatacenterName, NodeName, PeerName, SecretToken, ServiceName, Str, Tenancy},
+    prepared::{Execute, Executed, PreparedQuery},
     record::{
         CheckServiceNode, FederationState, HealthCheck, KvEntry, Namespace, Node, NodeService, Partition,
         ServiceKind, ServiceNode, Session,
@@ -279,6 +280,13 @@ pub enum Query {
         /// Only this segment, `None` for all.
         segment: Option<Str>,
     },
+    /// Prepared queries.
+    PreparedQueries {
+        /// Only the one with this id, `None` for all.
+        id: Option<Str>,
+    },
+    /// Instances that a prepared query finds. Never blocks.
+    Execute(Box<Execute>),
 }
 
 /// Operations of a transaction that only reads, in order.
@@ -388,6 +396,8 @@ pub enum QueryResult {
     /// Empty also when there is no such partition.
     Namespaces(Vec<Arc<Namespace>>),
     Coordinates(Vec<Arc<CoordinateRow>>),
+    PreparedQueries(Vec<Arc<PreparedQuery>>),
+    Executed(Box<Executed>),
 }
 
 /// What an answer says about itself.

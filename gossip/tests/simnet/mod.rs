@@ -148,12 +148,14 @@ impl Sim {
     }
 
     /// Tells the pool of an event.
+    #[allow(dead_code, reason = "the example fires none")]
     pub fn fire(&mut self, i: usize, name: &str) {
         self.cores[i].fire_event(Str::new(name), b"x".as_slice().into()).expect("a small event");
         self.drain(i);
     }
 
     /// How many members were told of an event, and how often in all.
+    #[allow(dead_code, reason = "the example fires none")]
     pub fn told(&self, name: &str) -> (usize, usize) {
         let all: Vec<usize> = self.events.iter().filter(|(_, n)| *n == name).map(|(i, _)| *i).collect();
         (all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len())

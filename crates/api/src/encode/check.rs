@@ -10,6 +10,22 @@ use types::record::{HealthCheck, HealthCheckDefinition};
 
 /// One check.
 pub fn check(out: &mut Vec<u8>, c: &HealthCheck) {
+    check_as(out, c, b"[]");
+}
+
+/// As [`checks`], but what is empty is `null`.
+pub(super) fn found_checks<'a>(out: &mut Vec<u8>, list: impl ExactSizeIterator<Item = &'a HealthCheck>) {
+    if list.len() == 0 {
+        return out.extend_from_slice(b"null");
+    }
+    let mut a = Array::open(out);
+    for c in list {
+        check_as(a.item(), c, b"null");
+    }
+    a.close();
+}
+
+fn check_as(out: &mut Vec<u8>, c: &HealthCheck, no_tags: &[u8]) {
     let mut o = Object::open(out);
     o.str(key!("Node"), &c.node);
     o.str(key!("CheckID"), &c.check_id);
@@ -19,7 +35,10 @@ pub fn check(out: &mut Vec<u8>, c: &HealthCheck) {
     o.str(key!("Output"), &c.output);
     o.str(key!("ServiceID"), &c.service_id);
     o.str(key!("ServiceName"), &c.service_name);
-    strings(o.value(key!("ServiceTags")), &c.service_tags);
+    match c.service_tags.is_empty() {
+        true => o.value(key!("ServiceTags")).extend_from_slice(no_tags),
+        false => strings(o.value(key!("ServiceTags")), &c.service_tags),
+    }
     o.str(key!("Type"), &c.kind);
     o.str(key!("Interval"), &c.interval);
     o.str(key!("Timeout"), &c.timeout);

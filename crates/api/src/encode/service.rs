@@ -1,7 +1,7 @@
 //! Service instances, alone, with their node, and with node and checks.
 
 use super::{
-    check::checks,
+    check::{checks, found_checks},
     node::{locality, node},
     optional_map,
     proxy::{EMPTY_CATALOG, ProxyForm, proxy},
@@ -182,14 +182,27 @@ fn service_node(out: &mut Vec<u8>, n: &Node, s: &NodeService) {
 
 /// `/v1/health/service`: instances with node and checks. Tags and checks are never `null`.
 pub fn check_service_nodes(out: &mut Vec<u8>, rows: &[CheckServiceNode]) {
+    instances_with_checks(out, rows, NoTags::Empty);
+}
+
+/// What prepared queries find: the same, but what is empty is `null`.
+pub(super) fn found_service_nodes(out: &mut Vec<u8>, rows: &[CheckServiceNode]) {
+    instances_with_checks(out, rows, NoTags::Null);
+}
+
+fn instances_with_checks(out: &mut Vec<u8>, rows: &[CheckServiceNode], empty: NoTags) {
     // A row is about 1 KiB; growing by doubling would copy a large answer several times.
     out.reserve(rows.len() * 1024 + 2);
     let mut a = Array::open(out);
     for row in rows {
         let mut o = Object::open(a.item());
         node(o.value(key!("Node")), &row.node);
-        instance(o.value(key!("Service")), &row.service, NoTags::Empty);
-        checks(o.value(key!("Checks")), row.checks.iter().map(Arc::as_ref));
+        instance(o.value(key!("Service")), &row.service, empty);
+        let list = row.checks.iter().map(Arc::as_ref);
+        match empty {
+            NoTags::Empty => checks(o.value(key!("Checks")), list),
+            NoTags::Null => found_checks(o.value(key!("Checks")), list),
+        }
         o.close();
     }
     a.close();

@@ -109,8 +109,6 @@ fn service_checks(v: &Json, to: &mut Option<Vec<SessionServiceCheck>>) -> Result
             *to = Some(out);
             Ok(true)
         }
-        other => {
-            Err(DecodeError::Type { found: other.kind().to_owned(), wanted: "[]structs.ServiceCheck" })
-        }
+        other => Err(DecodeError::Type { found: other.kind().to_owned(), wanted: "[]structs.ServiceCheck" }),
     }
 }

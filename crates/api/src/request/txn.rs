@@ -55,10 +55,7 @@ struct Owner {
 impl Owner {
     fn or(&self, tenancy: &Tenancy) -> Tenancy {
         let pick = |own: &Str, given: &str| if own.is_empty() { Str::new(given) } else { own.clone() };
-        Tenancy::new(
-            &pick(&self.partition, tenancy.partition()),
-            &pick(&self.namespace, tenancy.namespace()),
-        )
+        Tenancy::new(&pick(&self.partition, tenancy.partition()), &pick(&self.namespace, tenancy.namespace()))
     }
 }
 

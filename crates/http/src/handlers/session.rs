@@ -52,8 +52,7 @@ pub(crate) fn renew<'a>(ctx: &'a Ctx<'a>, _body: Bytes) -> BoxFuture<'a, Result<
         let id = Str::new(ctx.required_tail(NO_SESSION)?);
         let (dc, token) = (ctx.datacenter(), ctx.token());
         let renewed = ctx.agent().renew_session(dc.as_deref(), &ctx.tenancy(), &id, token).await?;
-        let session =
-            renewed.ok_or_else(|| HttpError::not_found(format!("Session id '{id}' not found")))?;
+        let session = renewed.ok_or_else(|| HttpError::not_found(format!("Session id '{id}' not found")))?;
         let mut out = Vec::new();
         api::encode::sessions(&mut out, [&*session]);
         Ok(Reply::json(out))

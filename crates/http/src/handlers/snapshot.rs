@@ -62,13 +62,14 @@ pub(crate) fn restore<'a>(ctx: &'a Ctx<'a>, body: Incoming) -> BoxFuture<'a, Res
         let mut state = receive(body).await?;
         let id = ctx.agent().new_session_id();
         let (dc, token) = (ctx.datacenter(), ctx.token());
-        let send = async |command: Command| match ctx.server.submit.submit(dc.as_deref(), &token, command).await {
-            Ok(_) => Ok(()),
-            Err(RequestError::Refused(why)) => {
-                Err(HttpError::internal(format!("failed to restore the snapshot: {why}")))
-            }
-            Err(other) => Err(HttpError::from(other)),
-        };
+        let send =
+            async |command: Command| match ctx.server.submit.submit(dc.as_deref(), &token, command).await {
+                Ok(_) => Ok(()),
+                Err(RequestError::Refused(why)) => {
+                    Err(HttpError::internal(format!("failed to restore the snapshot: {why}")))
+                }
+                Err(other) => Err(HttpError::from(other)),
+            };
         let mut chunks = 0u32;
         loop {
             let (file, piece) = blocking(move || {
@@ -96,7 +97,8 @@ async fn receive(mut body: Incoming) -> Result<File, HttpError> {
     let verified = tokio::task::spawn_blocking(move || {
         let mut file = tempfile::tempfile()?;
         let mut writer = io::BufWriter::new(&mut file);
-        let meta = archive::read(Arrived { pieces: arrived, now: Bytes::new() }, Limits::default(), &mut writer);
+        let meta =
+            archive::read(Arrived { pieces: arrived, now: Bytes::new() }, Limits::default(), &mut writer);
         writer.flush()?;
         drop(writer);
         file.rewind()?;
@@ -129,7 +131,9 @@ async fn receive(mut body: Incoming) -> Result<File, HttpError> {
     }
 }
 
-async fn blocking<T: Send + 'static>(f: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, HttpError> {
+async fn blocking<T: Send + 'static>(
+    f: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, HttpError> {
     let done = tokio::task::spawn_blocking(f).await.map_err(io::Error::other).and_then(|r| r);
     done.map_err(|e| HttpError::internal(format!("failed to restore the snapshot: {e}")))
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::handlers::{
     agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, event, federation,
-    health, kv, operator, session, snapshot, status, tenancy, txn, usage,
+    health, kv, operator, query, session, snapshot, status, tenancy, txn, usage,
 };
 
 const fn wait(f: WaitFn) -> Handler {
@@ -24,7 +24,6 @@ macro_rules! routes {
 
 const INTENTIONS: Handler = NotBuilt("intentions");
 const PEERING: Handler = NotBuilt("cluster peering");
-const QUERIES: Handler = NotBuilt("prepared queries");
 const UI: Handler = NotBuilt("endpoints of the user interface");
 
 /// Every endpoint of the API.
@@ -150,8 +149,8 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/peering/" => Get PEERING, Delete PEERING;
     "/v1/peerings" => Get PEERING;
 
-    "/v1/query" => Get QUERIES, Post QUERIES;
-    "/v1/query/" => Get QUERIES, Put QUERIES, Delete QUERIES;
+    "/v1/query" => Get Read(query::list), Post wait(query::create);
+    "/v1/query/" => Get Read(query::get), Put wait(query::update), Delete wait(query::delete);
 
     "/v1/session/create" => Put wait(session::create);
     "/v1/session/destroy/" => Put wait(session::destroy);

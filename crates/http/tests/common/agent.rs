@@ -150,6 +150,9 @@ impl NetworkPort for MockAgent {
         self.changed.notify_waiters();
         other(dc, event)
     }
+    fn fresh_id(&self) -> Str {
+        "f0000000-0000-0000-0000-000000000001".into()
+    }
     fn events(&self) -> Vec<Arc<UserEvent>> {
         self.fired.lock().clone()
     }
