@@ -35,7 +35,22 @@ pub(crate) struct LinkAnswer {
     pub(crate) status: u16,
     /// `X-Consul-Index`, 0 if there is none.
     pub(crate) index: u64,
+    /// `X-Consul-ContentHash`.
+    pub(crate) hash: Option<String>,
     pub(crate) body: Bytes,
+}
+
+impl LinkAnswer {
+    /// The body of status 200; any other status is an error.
+    pub(crate) fn ok(self) -> Result<Bytes, ClientError> {
+        match self.status {
+            200 => Ok(self.body),
+            status => Err(ClientError::Status {
+                status,
+                body: String::from_utf8_lossy(&self.body).trim().to_owned(),
+            }),
+        }
+    }
 }
 
 impl AgentLink {
@@ -54,6 +69,18 @@ impl AgentLink {
     pub(crate) fn tenancy(&self) -> Vec<(&'static str, String)> {
         let all = [("ns", &self.settings.namespace), ("partition", &self.settings.partition)];
         all.into_iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| (n, v.clone())).collect()
+    }
+
+    /// Namespace, partition, datacenter and consistency as they were given, as parameters.
+    pub(crate) fn scope(&self) -> Vec<(&'static str, String)> {
+        let mut all = self.tenancy();
+        if !self.settings.datacenter.is_empty() {
+            all.push(("dc", self.settings.datacenter.clone()));
+        }
+        if self.settings.stale {
+            all.push(("stale", String::new()));
+        }
+        all
     }
 
     /// One request within `limit`. A connection that was kept and turns out dead is replaced once.
@@ -124,6 +151,8 @@ impl AgentLink {
         let response = sender.send_request(request).await.map_err(|e| failed(&e))?;
         let status = response.status().as_u16();
         let index = response.headers().get("x-consul-index").and_then(|v| v.to_str().ok()?.parse().ok());
+        let hash = response.headers().get("x-consul-contenthash").and_then(|v| v.to_str().ok());
+        let hash = hash.map(str::to_owned);
         let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
         let body = body.map_err(|e| failed(&e))?.to_bytes();
         if let Ok(mut idle) = self.idle.lock()
@@ -131,6 +160,6 @@ impl AgentLink {
         {
             idle.push(sender);
         }
-        Ok(LinkAnswer { status, index: index.unwrap_or(0), body })
+        Ok(LinkAnswer { status, index: index.unwrap_or(0), hash, body })
     }
 }
