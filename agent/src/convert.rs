@@ -263,6 +263,10 @@ pub fn http(config: &RuntimeConfig) -> HttpConfig {
         allow_unprintable: config.http.disable_unprintable_filter,
         max_conns_per_client: config.http.max_conns_per_client as usize,
         kv_max_value_size: usize::try_from(config.limits.kv_max_value_size).unwrap_or(usize::MAX),
+        session_ttl_min: match config.limits.session_ttl_min {
+            unset if unset.is_zero() => HttpConfig::default().session_ttl_min,
+            given => given,
+        },
         txn_max_req_len: usize::try_from(config.limits.txn_max_req_len).unwrap_or(usize::MAX),
         https_handshake_timeout: config.http.https_handshake_timeout,
         ..HttpConfig::default()

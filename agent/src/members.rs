@@ -91,7 +91,7 @@ pub fn follow_wan(
     let (primary, owner) = (config.node.primary_datacenter.clone(), tasks.clone());
     tasks.spawn_critical("WAN membership", async move {
         let (mut far, mut near) = (wan.member_changes(), lan.member_changes());
-        let (mut complained, joins) = (BTreeMap::new(), Arc::new(Semaphore::new(1)));
+        let (mut complained, joins) = (BTreeSet::new(), Arc::new(Semaphore::new(1)));
         let lost_until = tokio::time::Instant::now() + LOST_FOR;
         loop {
             far.mark_unchanged();
@@ -171,7 +171,7 @@ fn absent_from_wan(lan: &[Member], wan: &[Member], own: &str, by_name: bool) -> 
         .collect()
 }
 
-/// Former members of each other datacenter that nobody alive is known of any more, as what to join: a datacenter that was down as a
+/// Former members of each other datacenter that nobody is known of any more, as what to join: a datacenter that was down as a
 /// whole finds the others again by what it knew, whoever else is in the pool.
 fn lost_datacenters(former: &[(Str, SocketAddr)], wan: &[Member], own: &str) -> Vec<String> {
     let of = |name: &str| name.rsplit_once('.').map(|(_, dc)| types::names::fold(dc));
@@ -199,15 +199,22 @@ pub fn any_server(datacenter: &str) -> String {
     by_its_name(&format!("{}.{datacenter}", federation::names::ANY), 8302)
 }
 
+/// Mistakes about primary datacenters that are remembered, so that each is told once.
+const COMPLAINTS_MAX: usize = 256;
+
 /// Says once of each datacenter that it has another primary than this one: what both share would not be shared.
-fn complain_of_primaries(wan: &[Member], own: &str, said: &mut BTreeMap<Str, Str>) {
+fn complain_of_primaries(wan: &[Member], own: &str, said: &mut BTreeSet<(Str, Str)>) {
     for member in wan.iter().filter(|m| m.status == MemberStatus::Alive) {
         let (datacenter, theirs) = (Str::new(member.tag("dc")), Str::new(member.tag(PRIMARY_TAG)));
-        if theirs.is_empty() || theirs.as_str() == own || said.get(&datacenter) == Some(&theirs) {
+        let mistake = (datacenter.clone(), theirs.clone());
+        if theirs.is_empty()
+            || theirs.as_str() == own
+            || said.len() >= COMPLAINTS_MAX
+            || !said.insert(mistake)
+        {
             continue;
         }
         tracing::error!(%datacenter, "datacenter {datacenter} has primary_datacenter = {theirs:?}, this one {own:?}: they share no configuration; set the same one everywhere");
-        said.insert(datacenter, theirs);
     }
 }
 

@@ -98,6 +98,7 @@ struct PoolMeter {
     received: Counter,
     suspicions: Counter,
     failed: Counter,
+    replayed: Counter,
     seen: Mutex<gossip::Counters>,
 }
 
@@ -109,6 +110,7 @@ impl PoolMeter {
             received: counter("memberlist.udp.received"),
             suspicions: counter("memberlist.msg.suspect"),
             failed: counter("memberlist.msg.dead"),
+            replayed: counter("memberlist.udp.replayed"),
             seen: Mutex::default(),
         }
     }
@@ -125,6 +127,7 @@ impl PoolMeter {
         add(&self.received, now.bytes_in, seen.bytes_in);
         add(&self.suspicions, now.suspicions_raised, seen.suspicions_raised);
         add(&self.failed, now.members_failed, seen.members_failed);
+        add(&self.replayed, now.dropped_replayed, seen.dropped_replayed);
         *seen = now;
     }
 }

@@ -4,4 +4,5 @@ mod membership;
 mod mesh;
 mod operator;
 mod registry;
+mod session;
 mod telemetry;

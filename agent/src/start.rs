@@ -131,6 +131,8 @@ pub struct Agent {
     pub(crate) local: LocalState,
     /// Leaf certificates of services.
     pub(crate) leaves: Arc<Leaves>,
+    /// Source of the ids of sessions.
+    pub(crate) ids: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
     /// Tokens that were set over HTTP.
     pub(crate) tokens: parking_lot::Mutex<BTreeMap<AgentTokenKind, SecretToken>>,
     pub(crate) dns_config: Arc<ArcSwap<dns::DnsConfig>>,
@@ -217,10 +219,12 @@ impl Agent {
                 authority::Deps { hub: hub.clone(), consensus, clock, seed },
             )
         });
+        let renewals = Arc::new(rpc::Renewals::default());
         let side = consensus.clone().zip(authority.clone()).map(|(consensus, authority)| ServerSide {
             hub: hub.clone(),
             consensus,
             authority,
+            renewals: renewals.clone(),
         });
         let datacenters = Arc::new(Datacenters::new(config.node.datacenter.clone(), seed));
         let service = Service::new(
@@ -323,6 +327,7 @@ impl Agent {
                     member_events,
                     leadership: consensus.terms(&tasks),
                     membership: consensus.clone(),
+                    renewals: renewals.clone(),
                     clock: world.clock.clone(),
                     seed,
                     tasks: tasks.clone(),
@@ -420,6 +425,7 @@ impl Agent {
             datacenters,
             local,
             leaves,
+            ids: parking_lot::Mutex::new(seed.fork("session ids")),
             tokens: parking_lot::Mutex::default(),
             dns_config,
             tls,

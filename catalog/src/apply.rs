@@ -162,8 +162,8 @@ impl Store {
         op: &KvOp,
         changes: &mut ChangeSet,
     ) -> CommandResponse {
-        if let Some(session) = op.session()
-            && let Err(why) = self.must_exist(tenancy, session)
+        if let Some((session, takes)) = op.session()
+            && let Err(why) = self.may_lock(tenancy, session, takes)
         {
             return CommandResponse::Refused(why);
         }

@@ -2,6 +2,7 @@
 
 use crate::{apply::ApplyCtx, changes::ChangeSet, topic::Topic};
 use bytes::Bytes;
+use faults::Fault;
 use imbl::{GenericHashMap, OrdMap, OrdSet, shared_ptr::DefaultSharedPtr};
 use std::{
     borrow::Borrow,
@@ -357,7 +358,12 @@ impl KvTable {
         }) {
             return;
         }
-        entry.index = RaftIndex { create: old.map_or(index, |o| o.index.create), modify: index };
+        // One write in four, so that most of what looks at indexes goes on.
+        let modify = match old {
+            Some(old) if faults::on(Fault::SkippedIndex) && index % 4 == 0 => old.index.modify,
+            _ => index,
+        };
+        entry.index = RaftIndex { create: old.map_or(index, |o| o.index.create), modify };
         match old {
             None => {
                 if let Some(at) = self.tombstones.remove(entry.key.as_str()) {
@@ -437,6 +443,9 @@ impl KvTable {
     }
     /// Puts a tombstone in.
     pub fn bury(&mut self, key: Str, index: u64) {
+        if faults::on(Fault::LostTombstone) {
+            return;
+        }
         self.by_age.insert((index, key.clone()));
         self.tombstones.insert(key, index);
     }

@@ -38,4 +38,3 @@ pub use query::{run_query, run_services_filtered};
 pub use scope::Scope;
 pub use store::Store;
 pub use topic::{CheckState, Topic, topics_of};
-pub use txn::txn_mistakes;

@@ -113,16 +113,17 @@ fn depends_on(session: &Session) -> impl Iterator<Item = (&Str, RowKey)> {
 }
 
 impl Store {
-    /// Whether a session may hold locks here.
+    /// Whether a session may take a lock here, or give one back: then it need not exist, it just holds none.
     ///
     /// # Errors
     /// The text that clients see.
-    pub(crate) fn must_exist(&self, tenancy: &Tenancy, session: &Str) -> Result<(), Str> {
+    pub(crate) fn may_lock(&self, tenancy: &Tenancy, session: &Str, takes: bool) -> Result<(), Str> {
         if session.is_empty() {
             return Err("missing session".into());
         }
         match self.session_table(tenancy).and_then(|t| t.get(session)) {
             Some(_) => Ok(()),
+            None if !takes => Ok(()),
             None => Err(Str::from(format!("invalid session {:?}", session.as_str()))),
         }
     }

@@ -13,34 +13,13 @@ use types::{
     DatacenterName, NodeName, Str, Tenancy,
     command::{Deregister, Register},
     record::{HealthCheck, KvEntry, Node, NodeService, RaftIndex},
-    txn::{KvVerb, RowVerb, TxnAnswer, TxnOp, TxnResult},
+    txn::{self, KvVerb, RowVerb, TxnAnswer, TxnOp, TxnResult},
 };
 
 type Outcome = Result<Vec<TxnResult>, Str>;
 
 fn fail<T>(text: String) -> Result<T, Str> {
     Err(Str::from(text))
-}
-
-/// What is wrong with operations whatever the state is.
-pub fn txn_mistakes(ops: &[TxnOp]) -> Vec<(u32, Str)> {
-    let mistake = |op: &TxnOp| match op {
-        TxnOp::Kv { verb: KvVerb::Unknown(word), .. } => {
-            Some(Str::from(format!("unknown KV operation: {word}")))
-        }
-        TxnOp::Kv { verb, key, .. } if key.is_empty() && *verb != KvVerb::DeleteTree => {
-            Some("Must provide key".into())
-        }
-        TxnOp::Service { verb: RowVerb::Get | RowVerb::Unknown(_), .. } => None,
-        TxnOp::Service { service, .. } if service.service.is_empty() && !service.id.is_empty() => {
-            Some("Must provide service name (Service.Service) when service ID is provided".into())
-        }
-        TxnOp::Service { service, .. } if service.service.is_empty() => {
-            Some("Must provide service name (Service.Service)".into())
-        }
-        _ => None,
-    };
-    collect(ops, |op| mistake(op).map_or(Ok(Vec::new()), Err)).errors
 }
 
 fn collect(ops: &[TxnOp], mut run: impl FnMut(&TxnOp) -> Outcome) -> TxnAnswer {
@@ -59,7 +38,7 @@ fn collect(ops: &[TxnOp], mut run: impl FnMut(&TxnOp) -> Outcome) -> TxnAnswer {
 
 /// Answers operations that only read.
 pub(crate) fn read(store: &Store, ops: &[TxnOp]) -> TxnAnswer {
-    let errors = txn_mistakes(ops);
+    let errors = txn::mistakes(ops);
     if !errors.is_empty() {
         return TxnAnswer { errors, ..TxnAnswer::default() };
     }
@@ -75,7 +54,7 @@ impl Store {
         ops: &[TxnOp],
         changes: &mut ChangeSet,
     ) -> TxnAnswer {
-        let errors = txn_mistakes(ops);
+        let errors = txn::mistakes(ops);
         if !errors.is_empty() {
             return TxnAnswer { errors, ..TxnAnswer::default() };
         }
@@ -201,7 +180,7 @@ impl Store {
             return Ok(Vec::new());
         };
         if matches!(verb, KvVerb::Lock | KvVerb::Unlock) {
-            self.must_exist(tenancy, session)?;
+            self.may_lock(tenancy, session, *verb == KvVerb::Lock)?;
         }
         let deletes = matches!(verb, KvVerb::Delete | KvVerb::DeleteCas | KvVerb::DeleteTree);
         if deletes && self.kv_table(tenancy).is_none() {

@@ -14,6 +14,7 @@ use crate::{
 };
 use bytes::Bytes;
 use catalog::Store;
+use faults::Fault;
 use openraft::{
     async_runtime::watch::WatchReceiver,
     errors::{ClientWriteError, InitializeError, RaftError},
@@ -93,6 +94,10 @@ impl RaftHandle {
         tasks: Tasks,
     ) -> Result<Self, StartError> {
         let storage = match &config.data_dir {
+            Some(dir) if faults::on(Fault::AckBeforeFsync) => Storage {
+                files: Arc::new(crate::storage::HeldFiles::default()),
+                ..Storage::disk(dir.join("raft"))
+            },
             Some(dir) => Storage::disk(dir.join("raft")),
             None => Storage::memory(),
         };

@@ -7,6 +7,7 @@ use crate::{
     wire::{Chunk, Envelope, Request, Response},
 };
 use bytes::Bytes;
+use faults::Fault;
 use openraft::{
     RPCTypes, RaftNetworkFactory, RaftNetworkV2,
     errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable},
@@ -44,6 +45,13 @@ impl Network {
 /// Members that did not answer the last time, so that each is logged once when it falls silent and once when it is back.
 #[derive(Default)]
 struct Silent(Mutex<BTreeSet<ServerId>>);
+
+impl Silent {
+    /// The fault `quorum-off-by-one`: whether this member's silence is to be taken for a yes. That of the first is.
+    fn counts_as_yes(&self, target: ServerId) -> bool {
+        faults::on(Fault::QuorumOffByOne) && self.0.lock().first() == Some(&target)
+    }
+}
 
 impl Silent {
     fn note(&self, target: ServerId, peer: &Peer, error: Option<&TransportError>) {
@@ -138,16 +146,21 @@ impl RaftNetworkV2<C> for Client {
     ) -> Result<AppendEntriesResponse<C>, RPCError<C>> {
         let limit =
             if rpc.entries.is_empty() { option.hard_ttl() } else { option.hard_ttl().max(APPEND_LIMIT) };
-        match self.call(RPCTypes::AppendEntries, Request::Append(rpc), limit).await? {
-            Response::Append(r) => Ok(r),
-            _ => Err(unexpected()),
+        match self.call(RPCTypes::AppendEntries, Request::Append(rpc), limit).await {
+            Ok(Response::Append(r)) => Ok(r),
+            Ok(_) => Err(unexpected()),
+            Err(_) if self.silent.counts_as_yes(self.target) => Ok(AppendEntriesResponse::Success),
+            Err(e) => Err(e),
         }
     }
 
     async fn vote(&mut self, rpc: VoteRequest<C>, option: RPCOption) -> Result<VoteResponse<C>, RPCError<C>> {
-        match self.call(RPCTypes::Vote, Request::Vote(rpc), option.hard_ttl()).await? {
-            Response::Vote(r) => Ok(r),
-            _ => Err(unexpected()),
+        let yes = VoteResponse::new(rpc.vote, rpc.last_log_id, true);
+        match self.call(RPCTypes::Vote, Request::Vote(rpc), option.hard_ttl()).await {
+            Ok(Response::Vote(r)) => Ok(r),
+            Ok(_) => Err(unexpected()),
+            Err(_) if self.silent.counts_as_yes(self.target) => Ok(yes),
+            Err(e) => Err(e),
         }
     }
 
@@ -156,9 +169,12 @@ impl RaftNetworkV2<C> for Client {
         rpc: VoteRequest<C>,
         option: RPCOption,
     ) -> Result<VoteResponse<C>, RPCError<C>> {
-        match self.call(RPCTypes::Vote, Request::PreVote(rpc), option.hard_ttl()).await? {
-            Response::Vote(r) => Ok(r),
-            _ => Err(unexpected()),
+        let yes = VoteResponse::new(rpc.vote, rpc.last_log_id, true);
+        match self.call(RPCTypes::Vote, Request::PreVote(rpc), option.hard_ttl()).await {
+            Ok(Response::Vote(r)) => Ok(r),
+            Ok(_) => Err(unexpected()),
+            Err(_) if self.silent.counts_as_yes(self.target) => Ok(yes),
+            Err(e) => Err(e),
         }
     }
 

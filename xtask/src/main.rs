@@ -13,12 +13,13 @@ use std::{
 /// Crates without tokio, sockets, clock, OS randomness or environment, and what of ours each may name.
 const PURE: &[(&str, &[&str])] = &[
     ("types", &[]),
+    ("faults", &[]),
     ("filter", &["types"]),
     ("api", &["types"]),
     ("dns", &["types"]),
     ("connect-ca", &["types"]),
-    ("catalog", &["types"]),
-    ("gossip", &["types"]),
+    ("catalog", &["types", "faults"]),
+    ("gossip", &["types", "faults"]),
     ("local", &["types", "api", "filter"]),
     ("entries", &["types", "api", "filter"]),
     ("config", &["types", "api", "entries"]),
@@ -31,9 +32,9 @@ const SHELLS: &[(&str, &[&str])] = &[
     ("runtime", &[]),
     ("telemetry", &["runtime"]),
     ("gossip-driver", &["gossip", "types", "runtime", "telemetry"]),
-    ("raft", &["types", "catalog", "runtime", "telemetry"]),
+    ("raft", &["types", "catalog", "faults", "runtime", "telemetry"]),
     ("tls", &["types", "connect-ca", "runtime"]),
-    ("rpc", &["types", "catalog", "filter", "runtime", "telemetry", "tls"]),
+    ("rpc", &["types", "catalog", "faults", "filter", "runtime", "telemetry", "tls"]),
     (
         "http-api",
         &["types", "api", "connect-ca", "entries", "filter", "local", "rpc", "runtime", "telemetry", "tls"],

@@ -9,7 +9,7 @@ use crate::scope::Scope;
 use std::sync::Arc;
 use types::{
     Str,
-    record::{HealthCheck, HealthCheckDefinition, RaftIndex},
+    record::{HealthCheck, RaftIndex},
 };
 
 impl Edit<'_> {
@@ -28,9 +28,6 @@ impl Edit<'_> {
                 check.service_name = Default::default();
                 check.service_tags = Vec::new();
             }
-        }
-        if check.kind.is_empty() {
-            check.kind = check.definition.as_deref().map_or("", kind_of).into();
         }
         self.store_check(nodes, node, &key, check);
     }
@@ -127,21 +124,4 @@ pub(super) fn list_node_check(row: &mut NodeRow, key: &RowKey, check: Option<&Ar
         }
         (Err(_), None) => {}
     }
-}
-
-/// The type word of a check that came without one.
-fn kind_of(d: &HealthCheckDefinition) -> &'static str {
-    let kinds = [
-        (!d.http.is_empty(), "http"),
-        (!d.tcp.is_empty(), "tcp"),
-        (!d.udp.is_empty(), "udp"),
-        (!d.grpc.is_empty(), "grpc"),
-        (!d.h2ping.is_empty(), "h2ping"),
-        (!d.docker_container_id.is_empty(), "docker"),
-        (!d.script_args.is_empty(), "script"),
-        (!d.os_service.is_empty(), "os_service"),
-        (!d.alias_node.is_empty() || !d.alias_service.is_empty(), "alias"),
-        (!d.ttl.is_zero(), "ttl"),
-    ];
-    kinds.iter().find(|(given, _)| *given).map_or("", |(_, kind)| kind)
 }

@@ -16,7 +16,9 @@ mod operator;
 mod pretty;
 mod proxy;
 mod service;
+mod session;
 mod text;
+mod txn;
 mod writer;
 
 pub use agent::{agent_check, agent_checks, agent_service, agent_services, client_check};
@@ -32,7 +34,9 @@ pub use operator::autopilot_config;
 pub use pretty::pretty;
 pub use proxy::ProxyForm;
 pub use service::{check_service_nodes, node_service, node_services_list, node_services_map, service_nodes};
+pub use session::{session, sessions};
 pub use text::string;
+pub use txn::txn_answer;
 pub use writer::{Array, Object, bool, i64, u64};
 
 /// `["a","b"]`.

@@ -6,12 +6,16 @@ mod check;
 mod operator;
 mod proxy;
 mod service;
+mod session;
+mod txn;
 
 pub use ca::{AuthorizeRequest, authorize_request, ca_configuration};
 pub use catalog::{CatalogDeregister, deregister, register};
 pub use check::{TtlUpdate, check_definition, ttl_update};
 pub use operator::{autopilot_config, keyring_key, token_body};
 pub use service::service_definition;
+pub use session::{SessionRequest, session};
+pub use txn::txn;
 
 #[cfg(test)]
 mod tests;

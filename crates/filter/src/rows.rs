@@ -58,7 +58,10 @@ pub fn apply_to(result: &mut QueryResult, expression: &str) -> Result<(), Filter
         | QueryResult::ConfigEntry(_)
         | QueryResult::GatewayServices(_)
         | QueryResult::FederationStates(_)
-        | QueryResult::FederationState(_) => {}
+        | QueryResult::FederationState(_)
+        | QueryResult::Sessions(_)
+        | QueryResult::Deadlines(_)
+        | QueryResult::Txn(_) => {}
     }
     Ok(())
 }

@@ -53,6 +53,8 @@ pub struct HttpConfig {
     pub max_conns: usize,
     /// `limits.kv_max_value_size`.
     pub kv_max_value_size: usize,
+    /// `session_ttl_min`: shortest time to live of a session.
+    pub session_ttl_min: Duration,
     /// `limits.txn_max_req_len`.
     pub txn_max_req_len: usize,
     /// Largest body of any other request.
@@ -98,6 +100,7 @@ impl Default for HttpConfig {
             max_conns_per_client: 200,
             max_conns: 65_536,
             kv_max_value_size: 512 * 1024,
+            session_ttl_min: Duration::from_secs(10),
             txn_max_req_len: 512 * 1024,
             max_body: 4 << 20,
             https_handshake_timeout: Duration::from_secs(5),

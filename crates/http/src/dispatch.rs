@@ -102,6 +102,9 @@ async fn respond(
             let (max, see) = match limit {
                 BodyLimit::Default => (ctx.config.max_body, None),
                 BodyLimit::Kv => (ctx.config.kv_max_value_size, Some(KV_LIMIT_PAGE)),
+                BodyLimit::Txn => {
+                    (ctx.config.txn_max_req_len.max(ctx.config.kv_max_value_size), Some(TXN_LIMIT_PAGE))
+                }
             };
             match read_body(body, max, ctx.config.body_read_timeout, see).await {
                 Ok(body) => stoppable(f(ctx, body), stop, ctx.method).await,
@@ -115,6 +118,8 @@ async fn respond(
     handled.unwrap_or_else(Reply::from)
 }
 
+const TXN_LIMIT_PAGE: &str =
+    "https://developer.hashicorp.com/docs/agent/config/config-files#txn_max_req_len";
 const KV_LIMIT_PAGE: &str =
     "https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size";
 

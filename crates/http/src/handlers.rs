@@ -12,7 +12,9 @@ pub(crate) mod federation;
 pub(crate) mod health;
 pub(crate) mod kv;
 pub(crate) mod operator;
+pub(crate) mod session;
 pub(crate) mod status;
+pub(crate) mod txn;
 pub(crate) mod usage;
 
 use crate::{context::Ctx, error::HttpError, port::PortError, reply::Reply};

@@ -12,7 +12,7 @@ use types::{
     ca::{CaUpdate, ServiceLeaf},
     definition::{CheckDefinition, ServiceDefinition},
     member::Member,
-    record::{HealthCheck, NodeService},
+    record::{HealthCheck, NodeService, Session},
 };
 
 /// Why the agent refused. Nothing was changed unless the text says otherwise.
@@ -350,7 +350,24 @@ pub trait MeshPort: Send + Sync + 'static {
     ) -> PortFuture<'_, ()>;
 }
 
-/// Everything that the server asks of the agent.
-pub trait AgentPort: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort {}
+/// What sessions need besides the replicated state.
+pub trait SessionPort: Send + Sync + 'static {
+    /// Id of a new session: a random UUID.
+    fn new_session_id(&self) -> Str;
+    /// Begins the time to live of a session anew; `None` when there is none (any more).
+    fn renew_session(
+        &self,
+        datacenter: Option<&str>,
+        tenancy: &Tenancy,
+        id: &str,
+        token: SecretToken,
+    ) -> PortFuture<'_, Option<Arc<Session>>>;
+}
 
-impl<T: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort> AgentPort for T {}
+/// Everything that the server asks of the agent.
+pub trait AgentPort:
+    MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort
+{
+}
+
+impl<T: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort> AgentPort for T {}

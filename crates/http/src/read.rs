@@ -187,6 +187,7 @@ impl Read {
             (_, QueryResult::GatewayServices(rows)) => e::gateway_services(&mut out, rows),
             (Shape::Gateways, QueryResult::FederationStates(list)) => e::federation_gateways(&mut out, list),
             (_, QueryResult::FederationStates(list)) => e::federation_states(&mut out, list),
+            (_, QueryResult::Sessions(list)) => e::sessions(&mut out, list.iter().map(Arc::as_ref)),
             (_, QueryResult::FederationState(None)) => return MISSING,
             (_, QueryResult::FederationState(Some(state))) => e::federation_state(&mut out, state),
             (_, other) => {

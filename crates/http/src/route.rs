@@ -42,6 +42,8 @@ pub(crate) enum BodyLimit {
     Default,
     /// `HttpConfig::kv_max_value_size`.
     Kv,
+    /// `HttpConfig::txn_max_req_len`, or that of a value if it is larger.
+    Txn,
 }
 
 /// An answer made at once.

@@ -3,12 +3,13 @@
 use crate::{
     authority,
     autopilot::{Action, MembershipView, Stability, mistakes, plan_membership},
+    expiry::Expiry,
     members::{MemberEvent, Members},
     membership::{Membership, MembershipError},
     reconcile::{deregister, plan_member},
 };
 use rand::RngCore;
-use rpc::{Query, Submit};
+use rpc::{Query, Renewals, Submit};
 use runtime::{RngSeed, Tasks, WallClock};
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -30,7 +31,7 @@ use types::{
 /// Pause before a failed pass is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// Writes that go into one log entry.
-const BATCH_MAX: usize = 64;
+pub(crate) const BATCH_MAX: usize = 64;
 /// Member events handled together.
 const EVENTS_MAX: usize = 256;
 /// Full passes in a row in which a node with a gossip check must lack its member before it is taken for reaped.
@@ -105,7 +106,9 @@ pub struct Deps {
     pub leadership: watch::Receiver<Option<u64>>,
     /// The Raft configuration.
     pub membership: Arc<dyn Membership>,
-    /// Wall time, for certificates and the age of deletions.
+    /// Renewals of sessions.
+    pub renewals: Arc<Renewals>,
+    /// Wall time, for certificates, the age of deletions and keys that live for a time.
     pub clock: Arc<dyn WallClock>,
     /// Source of the trust domain's UUID and of serial numbers.
     pub seed: RngSeed,
@@ -127,8 +130,9 @@ impl Leader {
 }
 
 async fn run(config: LeaderConfig, deps: Deps) {
-    let Deps { submit, query, members, mut member_events, mut leadership, membership, clock, seed, tasks } =
-        deps;
+    let Deps { submit, query, members, mut member_events, mut leadership, .. } = deps;
+    let (membership, renewals, clock, seed, tasks) =
+        (deps.membership, deps.renewals, deps.clock, deps.seed, deps.tasks);
     let stop = tasks.shutdown().clone();
     let mut rng = seed.fork("leader");
     loop {
@@ -149,6 +153,13 @@ async fn run(config: LeaderConfig, deps: Deps) {
                 samples: VecDeque::new(),
                 started: Instant::now(),
             };
+            let expiry = Expiry {
+                submit: submit.as_ref(),
+                query: query.as_ref(),
+                renewals: &renewals,
+                clock: clock.as_ref(),
+                token: &config.token,
+            };
             // Dropping the duties midway is harmless: a write that was sent runs to its end by itself, and whoever leads
             // next begins with a full pass.
             tokio::select! {
@@ -156,6 +167,7 @@ async fn run(config: LeaderConfig, deps: Deps) {
                 () = stop.wait() => return,
                 changed = leadership.changed() => if changed.is_err() { return },
                 () = duties.run(&mut member_events) => {}
+                () = expiry.run() => {}
             }
             tracing::info!("duties of the leader end");
         } else {

@@ -43,6 +43,8 @@ pub(crate) struct Conn {
     /// When something was heard last, milliseconds after `opened`.
     heard: Arc<AtomicU64>,
     opened: Instant,
+    /// Whether somebody finds out if it is still there.
+    checked: AtomicBool,
     /// When to open another one instead.
     until: Option<Instant>,
     stop: Shutdown,
@@ -112,6 +114,7 @@ impl Conn {
             closed: Arc::default(),
             heard: Arc::default(),
             opened: Instant::now(),
+            checked: AtomicBool::new(false),
             until,
             stop: stop.clone(),
         });
@@ -148,6 +151,15 @@ impl Conn {
     /// Whether nothing was heard since `since`.
     pub(crate) fn is_silent_since(&self, since: Instant) -> bool {
         self.opened + Duration::from_millis(self.heard.load(Ordering::Relaxed)) < since
+    }
+
+    /// Whether nobody finds out yet if it is still there; then it is the caller's to do, and to end.
+    pub(crate) fn begin_check(&self) -> bool {
+        !self.checked.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn end_check(&self) {
+        self.checked.store(false, Ordering::Release);
     }
 
     pub(crate) fn close(&self) {

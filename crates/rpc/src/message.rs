@@ -6,12 +6,13 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use types::{
-    DatacenterName, RequestError, SecretToken, Str,
+    DatacenterName, RequestError, SecretToken, Str, Tenancy,
     ca::{CaAnswer, CaRequest},
     command::{Command, CommandResponse},
     query::{Query, QueryOptions, QueryResponse},
+    record::Session,
 };
 
 /// First bytes of a plain connection: name and version of the protocol.
@@ -76,6 +77,8 @@ pub enum Request {
     Authority { datacenter: Option<Str>, token: SecretToken, request: CaRequest },
     /// Certificate of a client agent that has none yet (`auto_encrypt`).
     Enroll { csr: Str },
+    /// Begin the time to live of a session anew (only the leader of `datacenter` acts).
+    RenewSession { datacenter: Option<Str>, token: SecretToken, tenancy: Tenancy, id: Str },
 }
 
 /// Leader and peers of a datacenter.
@@ -219,6 +222,8 @@ pub enum Response {
     Authority(CaAnswer),
     /// A certificate for a client agent.
     Enrolled(Enrolled),
+    /// A session, if there is one.
+    Session(Option<Arc<Session>>),
 }
 
 /// What travels back for a [`Request`].

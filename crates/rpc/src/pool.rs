@@ -11,6 +11,7 @@ use std::{
     collections::HashMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
+    time::Duration,
 };
 use tls::{Refusals, Refused, Tls};
 use tokio::{sync::Mutex, time::Instant};
@@ -18,6 +19,8 @@ use types::{RequestError, Str};
 
 /// How many servers one agent keeps connections to.
 const PEERS_MAX: usize = 256;
+/// How long a server may take for an answer that needs nothing but itself.
+const CHECK_LIMIT: Duration = Duration::from_secs(1);
 
 /// Raft traffic has its own connection, so that a large answer never delays a heartbeat.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -162,19 +165,26 @@ impl Pool {
         self.conn(to, None, Lane::Raft).await?.call_raft(request).await
     }
 
-    /// Closes the connection for requests to `to` if nothing was heard on it since `since`: what carries it is gone without a word.
+    /// A request to `to` that began at `since` was not answered in time. If nothing else was heard on its connection, a question
+    /// that is answered at once tells whether what carries it is gone without a word; then the connection is closed. A server
+    /// that only takes its time keeps it.
     pub fn stalled(&self, to: SocketAddr, since: Instant) {
-        let slot = self.slots.lock().get(&(to, Lane::Requests)).cloned();
-        if let Some(slot) = slot
-            && let Ok(mut slot) = slot.try_lock()
-            && slot.take_if(|conn| conn.is_silent_since(since)).is_some_and(|conn| {
-                conn.close();
-                true
-            })
-            && let Some(tunnels) = self.tunnels.as_ref().filter(|t| t.leads_to(to))
-        {
-            tunnels.stalled(to);
+        let Some(slot) = self.slots.lock().get(&(to, Lane::Requests)).cloned() else { return };
+        let Some(conn) = slot.try_lock().ok().and_then(|slot| slot.clone()) else { return };
+        if !conn.is_silent_since(since) || !conn.begin_check() {
+            return;
         }
+        let tunnels = self.tunnels.clone().filter(|t| t.leads_to(to));
+        self.tasks.spawn("rpc check", async move {
+            let answer = tokio::time::timeout(CHECK_LIMIT, conn.call(&Request::Datacenters)).await;
+            conn.end_check();
+            if answer.is_err() && conn.is_silent_since(since) {
+                conn.close();
+                if let Some(tunnels) = tunnels {
+                    tunnels.stalled(to);
+                }
+            }
+        });
     }
 
     /// Closes the connections to a server that is gone.

@@ -19,7 +19,7 @@ use tokio::{
     sync::{Semaphore, mpsc},
     task::{AbortHandle, JoinSet},
 };
-use types::{RequestError, Str, ca::CaRequest, codec};
+use types::{RequestError, Str, ca::CaRequest, codec, command::Command};
 
 /// Connections at once.
 const CONNECTIONS_MAX: usize = 4096;
@@ -82,15 +82,43 @@ impl Door {
 
 /// Whether only servers ask this.
 fn is_for_servers(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::PromiseBootstrap { .. } | Request::ReadPoint | Request::Submit { hops: 1.., .. }
-    )
+    match request {
+        Request::PromiseBootstrap { .. } | Request::ReadPoint | Request::Submit { hops: 1.., .. } => true,
+        Request::Submit { command, .. } => is_duty(command),
+        _ => false,
+    }
+}
+
+/// Whether only a leader writes this, each for itself: nobody sends it to another agent.
+fn is_duty(command: &Command) -> bool {
+    match command {
+        Command::CaSet { .. }
+        | Command::CaSerial
+        | Command::ReapTombstones { .. }
+        | Command::ReplicateConfigEntries { .. }
+        | Command::ReplicateFederationStates { .. }
+        | Command::ExpireKeys { .. } => true,
+        Command::Batch(commands) => commands.iter().any(is_duty),
+        _ => false,
+    }
 }
 
 /// Whether only servers ask this, those of any datacenter.
 fn is_for_any_server(request: &Request) -> bool {
-    matches!(request, Request::Authority { request: CaRequest::SignIntermediate { .. }, .. })
+    match request {
+        Request::Authority { request: CaRequest::SignIntermediate { .. }, .. } => true,
+        // The leader of a datacenter tells the primary one about its gateways.
+        Request::Submit { command, .. } => tells_gateways(command),
+        _ => false,
+    }
+}
+
+fn tells_gateways(command: &Command) -> bool {
+    match command {
+        Command::FederationStateSet { .. } | Command::FederationStateDelete { .. } => true,
+        Command::Batch(commands) => commands.iter().any(tells_gateways),
+        _ => false,
+    }
 }
 
 /// Serves `listener` until shutdown. Each connection must say within `limit` what it is.
@@ -204,7 +232,7 @@ async fn read_requests(
                     if let (Some(why), Ok(request)) = (&peer.no_server, &request)
                         && is_for_any_server(request)
                     {
-                        return Err(refuse("an intermediate authority", why));
+                        return Err(refuse("a request between servers of any datacenter", why));
                     }
                     let task = running.spawn(async move {
                         let answer = match request {

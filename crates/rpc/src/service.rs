@@ -10,6 +10,7 @@ use crate::{
     message::{Answer, Enrolled, FederationView, RaftConfiguration, Request, Response, StatusAnswer},
     pool::Pool,
     ports,
+    renewals::Renewals,
     servers::ServerList,
 };
 use catalog::topics_of;
@@ -17,10 +18,11 @@ use runtime::{BoxFuture, RngSeed};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use types::{
-    DatacenterName, RequestError, SecretToken, Str,
+    DatacenterName, RequestError, SecretToken, Str, Tenancy,
     ca::{CaAnswer, CaRequest},
     command::{Command, CommandResponse},
     query::{Consistency, Query, QueryMeta, QueryOptions, QueryResponse},
+    record::Session,
 };
 
 /// How often a write may be passed on before a server gives up on leader hints.
@@ -52,6 +54,8 @@ pub struct ServerSide {
     pub consensus: Arc<dyn Consensus>,
     /// The certificate authority, which acts while this server leads.
     pub authority: Arc<dyn ports::Authority>,
+    /// Renewals of sessions, which count while this server leads.
+    pub renewals: Arc<Renewals>,
 }
 
 /// Submit and Query of one agent.
@@ -192,6 +196,43 @@ impl Service {
     /// When there is no leader, or nobody can take over.
     pub async fn transfer_leader(&self, to: Option<u128>) -> Result<(), RequestError> {
         self.leader_request(None, Request::TransferLeader { to }).await.map(|_ok| ())
+    }
+
+    /// Begins the time to live of a session anew; answers the session, `None` when there is none (any more).
+    ///
+    /// # Errors
+    /// When there is no leader.
+    pub async fn renew_session(
+        &self,
+        datacenter: Option<&str>,
+        token: &SecretToken,
+        tenancy: Tenancy,
+        id: Str,
+    ) -> Result<Option<Arc<Session>>, RequestError> {
+        let datacenter = datacenter.map(Str::new);
+        let request =
+            Request::RenewSession { datacenter: datacenter.clone(), token: token.clone(), tenancy, id };
+        match self.leader_request(datacenter.as_deref(), request).await? {
+            Response::Session(session) => Ok(session),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Renews a session as the leader: that it leads is confirmed first, so that whoever leads next has not begun to count
+    /// before this answer.
+    async fn renew_here(
+        &self,
+        server: &ServerSide,
+        tenancy: &Tenancy,
+        id: &Str,
+    ) -> Result<Option<Arc<Session>>, RequestError> {
+        server.consensus.read_point().await?;
+        let query = Query::Session { tenancy: tenancy.clone(), id: id.clone() };
+        let (result, _) = catalog::run_query(&server.hub.load(), &query, &[]);
+        let types::query::QueryResult::Sessions(found) = result else { return Ok(None) };
+        Ok(found.into_iter().next().filter(|s| {
+            s.ttl_ns == 0 || server.renewals.renew(tenancy, id, Instant::now())
+        }))
     }
 
     /// Sends a request that only the leader of a datacenter answers, waiting for one within the hold time.
@@ -407,7 +448,11 @@ impl Service {
     ) -> Result<QueryResponse, RequestError> {
         let consensus = &*server.consensus;
         let too_stale = options.max_stale.is_some_and(|max| consensus.last_contact() > max);
-        let consistency = if too_stale { Consistency::Default } else { options.consistency };
+        let consistency = match options.consistency {
+            _ if too_stale => Consistency::Default,
+            Consistency::Default if faults::on(faults::Fault::StaleReadByDefault) => Consistency::Stale,
+            asked => asked,
+        };
         let mut leads = None;
         if consistency != Consistency::Stale {
             let leadership = consensus.leadership();
@@ -494,6 +539,18 @@ impl Service {
                 let request = Request::Authority { datacenter: datacenter.clone(), token, request };
                 Box::pin(self.leader_request(datacenter.as_deref(), request)).await
             }
+            Request::RenewSession { datacenter, tenancy, id, .. }
+                if self.is_own(datacenter.as_deref()) && server.consensus.leadership().is_leader =>
+            {
+                let renewed = self.renew_here(server, &tenancy, &id);
+                let renewed = tokio::time::timeout_at(deadline, renewed);
+                renewed.await.map_err(|_elapsed| RequestError::NoLeader)?.map(Response::Session)
+            }
+            Request::RenewSession { datacenter, token, tenancy, id } => {
+                Box::pin(self.renew_session(datacenter.as_deref(), &token, tenancy, id))
+                    .await
+                    .map(Response::Session)
+            }
             Request::RaftConfiguration { datacenter } => {
                 Box::pin(self.raft_configuration(datacenter.as_deref()))
                     .await
@@ -539,6 +596,7 @@ fn unexpected(response: &Response) -> RequestError {
         Response::Federation(_) => "federation",
         Response::Authority(_) => "authority",
         Response::Enrolled(_) => "enrolled",
+        Response::Session(_) => "session",
     };
     RequestError::Malformed(Str::from(format!("unexpected answer of kind {what}")))
 }

@@ -140,10 +140,11 @@ impl KvOp {
             Self::Delete { .. } | Self::DeleteCas { .. } | Self::DeleteTree { .. } => None,
         }
     }
-    /// Session that takes or gives back a lock.
-    pub fn session(&self) -> Option<&Str> {
+    /// Session that takes a lock (`true`) or gives it back.
+    pub fn session(&self) -> Option<(&Str, bool)> {
         match self {
-            Self::Lock { session, .. } | Self::Unlock { session, .. } => Some(session),
+            Self::Lock { session, .. } => Some((session, true)),
+            Self::Unlock { session, .. } => Some((session, false)),
             Self::WithTtl { write, .. } => write.session(),
             _ => None,
         }

@@ -171,3 +171,24 @@ pub struct TxnAnswer {
     /// Position of an operation and why it failed.
     pub errors: Vec<(u32, Str)>,
 }
+
+/// What is wrong with operations whatever the state is: the position of each and the text that clients see.
+pub fn mistakes(ops: &[TxnOp]) -> Vec<(u32, Str)> {
+    let mistake = |op: &TxnOp| match op {
+        TxnOp::Kv { verb: KvVerb::Unknown(word), .. } => {
+            Some(Str::from(format!("unknown KV operation: {word}")))
+        }
+        TxnOp::Kv { verb, key, .. } if key.is_empty() && *verb != KvVerb::DeleteTree => {
+            Some("Must provide key".into())
+        }
+        TxnOp::Service { verb: RowVerb::Get | RowVerb::Unknown(_), .. } => None,
+        TxnOp::Service { service, .. } if service.service.is_empty() && !service.id.is_empty() => {
+            Some("Must provide service name (Service.Service) when service ID is provided".into())
+        }
+        TxnOp::Service { service, .. } if service.service.is_empty() => {
+            Some("Must provide service name (Service.Service)".into())
+        }
+        _ => None,
+    };
+    (0u32..).zip(ops).filter_map(|(at, op)| mistake(op).map(|what| (at, what))).collect()
+}

@@ -1,8 +1,10 @@
 //! File operations as arguments, so that a simulation can lose what was not synced.
 
+mod held;
 mod mem;
 mod os;
 
+pub(crate) use held::HeldFiles;
 pub use mem::MemFiles;
 pub use os::OsFiles;
 

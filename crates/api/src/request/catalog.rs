@@ -81,6 +81,20 @@ pub fn register(body: &[u8]) -> Result<Register, DecodeError> {
     Ok(r)
 }
 
+/// As in a registration, but without weights unless they are given.
+pub(super) fn node_service_of_txn(v: &Json) -> Result<NodeService, DecodeError> {
+    let mut given = false;
+    lenient_fields(v, "structs.NodeService", |k, v| {
+        given |= k == "weights" && *v != Json::Null;
+        ignore(v)
+    })?;
+    let mut s = node_service(v)?;
+    if !given {
+        s.weights = types::record::Weights { passing: 0, warning: 0 };
+    }
+    Ok(s)
+}
+
 fn node_service(v: &Json) -> Result<NodeService, DecodeError> {
     let mut s = NodeService::default();
     let mut owner = Owner::default();
@@ -123,7 +137,7 @@ fn node_service(v: &Json) -> Result<NodeService, DecodeError> {
     Ok(s)
 }
 
-fn health_check(v: &Json, c: &mut HealthCheck) -> Result<(), DecodeError> {
+pub(super) fn health_check(v: &Json, c: &mut HealthCheck) -> Result<(), DecodeError> {
     let mut owner = Owner::default();
     let mut peer = Str::default();
     fields(v, "structs.HealthCheck", |k, v| match k {

@@ -31,7 +31,6 @@ pub const NO_EFFECT_YET: &[&str] = &[
     "rpc",
     "server_name",
     "server_rejoin_age_max",
-    "session_ttl_min",
     "snapshot_agent",
     "telemetry.circonus_api_app",
     "telemetry.circonus_api_token",

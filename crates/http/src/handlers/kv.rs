@@ -10,11 +10,14 @@ use crate::{
 use bytes::Bytes;
 use runtime::BoxFuture;
 use types::{
-    Str,
+    RequestError, Str,
     command::{Command, CommandResponse, KvOp},
     query::Query,
 };
 
+/// Bounds of a key's time to live, milliseconds.
+const TTL_MIN_MS: u64 = 1_000;
+const TTL_MAX_MS: u64 = 87_600 * 3_600 * 1_000;
 const NO_KEY: &str = "Missing key name";
 
 pub(crate) fn get(ctx: &Ctx<'_>) -> Result<Read, HttpError> {
@@ -52,10 +55,16 @@ pub(crate) fn put<'a>(ctx: &'a Ctx<'a>, value: Bytes) -> BoxFuture<'a, Result<Re
         };
         let op = if ctx.params.has("cas") {
             KvOp::Cas { key, value, flags, index: number(ctx.params.get("cas"))? }
-        } else if ctx.params.has("acquire") || ctx.params.has("release") {
-            return Err(HttpError::not_built("sessions"));
+        } else if ctx.params.has("acquire") {
+            KvOp::Lock { key, value, flags, session: Str::new(ctx.params.get("acquire")) }
+        } else if ctx.params.has("release") {
+            KvOp::Unlock { key, value, flags, session: Str::new(ctx.params.get("release")) }
         } else {
             KvOp::Set { key, value, flags }
+        };
+        let op = match ttl_ms(ctx)? {
+            Some(ttl_ms) => KvOp::WithTtl { ttl_ms, write: Box::new(op) },
+            None => op,
         };
         write(ctx, op).await
     })
@@ -80,8 +89,29 @@ pub(crate) fn delete<'a>(ctx: &'a Ctx<'a>, _body: Bytes) -> BoxFuture<'a, Result
 async fn write(ctx: &Ctx<'_>, op: KvOp) -> Result<Reply, HttpError> {
     let command = Command::Kv { tenancy: ctx.tenancy(), op };
     let (_index, answer) =
-        ctx.server.submit.submit(ctx.datacenter().as_deref(), &ctx.token(), command).await?;
+        ctx.server.submit.submit(ctx.datacenter().as_deref(), &ctx.token(), command).await.map_err(|e| {
+            match e {
+                RequestError::Refused(text) => HttpError::internal(format!("raft apply failed: {text}")),
+                other => other.into(),
+            }
+        })?;
     Ok(Reply::bool(!matches!(answer, CommandResponse::Bool(false))))
+}
+
+/// `ttl`: how long the key lives if it is not written again; beyond Consul's API.
+fn ttl_ms(ctx: &Ctx<'_>) -> Result<Option<u64>, HttpError> {
+    if !ctx.params.has("ttl") {
+        return Ok(None);
+    }
+    let text = ctx.params.get("ttl");
+    let bad = |why: &str| HttpError::bad_request(format!("Invalid ttl {}: {why}", api::decode::quote(text)));
+    let ns = api::duration::parse_ns(text).map_err(|e| bad(&e.to_string()))?;
+    let ms = u64::try_from(ns / 1_000_000).unwrap_or(0);
+    if (TTL_MIN_MS..=TTL_MAX_MS).contains(&ms) {
+        Ok(Some(ms))
+    } else {
+        Err(bad("it must be between 1s and 87600h"))
+    }
 }
 
 fn refuse_conflict(ctx: &Ctx<'_>, names: &[&str]) -> Result<(), HttpError> {

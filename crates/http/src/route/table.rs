@@ -9,7 +9,7 @@ use super::{
 };
 use crate::handlers::{
     agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, federation,
-    health, kv, operator, status, usage,
+    health, kv, operator, session, status, txn, usage,
 };
 
 const fn wait(f: WaitFn) -> Handler {
@@ -25,7 +25,6 @@ macro_rules! routes {
 const INTENTIONS: Handler = NotBuilt("intentions");
 const PEERING: Handler = NotBuilt("cluster peering");
 const QUERIES: Handler = NotBuilt("prepared queries");
-const SESSIONS: Handler = NotBuilt("sessions");
 const UI: Handler = NotBuilt("endpoints of the user interface");
 
 /// Every endpoint of the API.
@@ -147,17 +146,17 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/query" => Get QUERIES, Post QUERIES;
     "/v1/query/" => Get QUERIES, Put QUERIES, Delete QUERIES;
 
-    "/v1/session/create" => Put SESSIONS;
-    "/v1/session/destroy/" => Put SESSIONS;
-    "/v1/session/renew/" => Put SESSIONS;
-    "/v1/session/info/" => Get SESSIONS;
-    "/v1/session/node/" => Get SESSIONS;
-    "/v1/session/list" => Get SESSIONS;
+    "/v1/session/create" => Put wait(session::create);
+    "/v1/session/destroy/" => Put wait(session::destroy);
+    "/v1/session/renew/" => Put wait(session::renew);
+    "/v1/session/info/" => Get Read(session::info);
+    "/v1/session/node/" => Get Read(session::of_node);
+    "/v1/session/list" => Get Read(session::list);
 
     "/v1/snapshot" => Get NotBuilt("snapshots"), Put NotBuilt("snapshots");
     "/v1/status/leader" => Get wait(status::leader);
     "/v1/status/peers" => Get wait(status::peers);
-    "/v1/txn" => Put NotBuilt("transactions");
+    "/v1/txn" => Put Handler::Wait(txn::run, BodyLimit::Txn);
 
     "/v1/internal/ui/nodes" => Get UI;
     "/v1/internal/ui/node/" => Get UI;

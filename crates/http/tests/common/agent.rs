@@ -153,6 +153,22 @@ impl MeshPort for MockAgent {
     }
 }
 
+impl SessionPort for MockAgent {
+    fn new_session_id(&self) -> Str {
+        "b0000000-0000-4000-8000-000000000001".into()
+    }
+    fn renew_session(
+        &self,
+        dc: Option<&str>,
+        _tenancy: &Tenancy,
+        id: &str,
+        _token: SecretToken,
+    ) -> PortFuture<'_, Option<Arc<types::record::Session>>> {
+        let session = types::record::Session { id: id.into(), ..Default::default() };
+        other(dc, (id != "gone").then(|| Arc::new(session)))
+    }
+}
+
 impl OperatorPort for MockAgent {
     fn federation(&self, dc: Option<&str>, _here: bool) -> PortFuture<'_, rpc::message::FederationView> {
         other(dc, rpc::message::FederationView::default())

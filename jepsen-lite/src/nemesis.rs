@@ -1,0 +1,395 @@
+//! What is done to the servers, and how it is taken back.
+
+use crate::{
+    client::{Client, Reply},
+    cluster::{Cluster, PATIENCE},
+};
+use anyhow::{Context, Result, bail, ensure};
+use rand::{Rng, rngs::SmallRng, seq::SliceRandom};
+use rustix::process::Signal;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+/// Kinds of harm.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Nemesis {
+    /// Nothing.
+    None,
+    /// SIGKILL of one server, the leader, a majority, all.
+    Kill,
+    /// SIGSTOP of the same.
+    Pause,
+    /// Lost connections: halves, the leader alone, pairs that see a third but not each other, one way alone.
+    Partition,
+    /// Packets between servers take their time, some longer than others.
+    Delay,
+    /// A share of the packets between servers is lost.
+    Loss,
+    /// Wall clocks jump, forth and back.
+    Clock,
+    /// Disks are full.
+    DiskFull,
+    /// A server leaves and comes back, with and without what it had stored.
+    Membership,
+    /// Gossip packets of the past arrive again.
+    Replay,
+}
+
+impl Nemesis {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::None,
+        Self::Kill,
+        Self::Pause,
+        Self::Partition,
+        Self::Delay,
+        Self::Loss,
+        Self::Clock,
+        Self::DiskFull,
+        Self::Membership,
+        Self::Replay,
+    ];
+
+    /// Its name on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Kill => "kill",
+            Self::Pause => "pause",
+            Self::Partition => "partition",
+            Self::Delay => "delay",
+            Self::Loss => "loss",
+            Self::Clock => "clock",
+            Self::DiskFull => "disk-full",
+            Self::Membership => "membership",
+            Self::Replay => "replay",
+        }
+    }
+
+    /// What it does, in one line.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::None => "nothing",
+            Self::Kill => "SIGKILL of one server, the leader, a majority, all; restarted after a while",
+            Self::Pause => "SIGSTOP and SIGCONT of one server, the leader, a majority",
+            Self::Partition => "halves, the leader alone, partial (not transitive), one way in, one way out",
+            Self::Delay => "packets between servers take 20 to 220 ms, out of order",
+            Self::Loss => "5 to 30 % of the packets between servers are lost",
+            Self::Clock => "wall clocks of single servers jump by up to a day, forth and back",
+            Self::DiskFull => "the disk of one server, or of the leader, is full for a while",
+            Self::Membership => "a server leaves and joins again, with its data and without",
+            Self::Replay => "gossip packets of the past arrive once more",
+        }
+    }
+
+    /// Whether it needs the switch between namespaces.
+    pub const fn needs_net(self) -> bool {
+        matches!(self, Self::Partition | Self::Delay | Self::Loss | Self::Replay)
+    }
+
+    /// The kinds that a list of names means.
+    ///
+    /// # Errors
+    /// For a name that there is not.
+    pub fn of(names: &str) -> Result<Vec<Self>> {
+        if names == "all" {
+            return Ok(Self::ALL.to_vec());
+        }
+        let find = |name: &str| {
+            let Some(found) = Self::ALL.into_iter().find(|n| n.name() == name) else {
+                let known = Self::ALL.map(Self::name).join(", ");
+                bail!("there is no nemesis {name:?}; there are {known}, all");
+            };
+            Ok(found)
+        };
+        names.split(',').map(find).collect()
+    }
+}
+
+/// One attack under way.
+pub struct Attack<'a> {
+    kind: Nemesis,
+    cluster: &'a Cluster,
+    rng: SmallRng,
+    round: usize,
+    /// Counts of refused gossip packets, as far as servers told.
+    refused: u64,
+}
+
+/// Times of harm and of rest, ms.
+const HARM_MS: std::ops::Range<u64> = 2500..4500;
+const REST_MS: std::ops::Range<u64> = 1200..2500;
+const STEP: Duration = Duration::from_millis(20);
+
+fn pause(length: Duration, stop: &dyn Fn() -> bool) {
+    let begin = Instant::now();
+    while begin.elapsed() < length && !stop() {
+        std::thread::sleep(STEP.min(length));
+    }
+}
+
+impl<'a> Attack<'a> {
+    /// An attack that has not begun.
+    pub fn new(kind: Nemesis, cluster: &'a Cluster, rng: SmallRng) -> Self {
+        Self { kind, cluster, rng, round: 0, refused: 0 }
+    }
+
+    /// Harms and repairs in turn until `stop`; ends with everything repaired. `tell` hears of each step.
+    ///
+    /// # Errors
+    /// When harm cannot be done; everything is repaired then, too.
+    pub fn run(&mut self, stop: &dyn Fn() -> bool, tell: &dyn Fn(&str)) -> Result<()> {
+        let mut result = Ok(());
+        while !stop() && result.is_ok() {
+            let rest = self.rng.random_range(REST_MS);
+            pause(Duration::from_millis(rest), stop);
+            if stop() {
+                break;
+            }
+            result = self.harm(stop).map(|what| tell(&what));
+            if result.is_ok() {
+                let harm = self.rng.random_range(HARM_MS);
+                pause(Duration::from_millis(harm), stop);
+            }
+            tell("repair");
+            self.repair()?;
+            self.round += 1;
+        }
+        self.repair()?;
+        result
+    }
+
+    fn servers(&self) -> usize {
+        self.cluster.servers.len()
+    }
+
+    fn any(&mut self) -> usize {
+        let n = self.servers();
+        self.rng.random_range(0..n)
+    }
+
+    /// The leader, or anyone.
+    fn leader(&mut self) -> usize {
+        self.cluster.leader().unwrap_or_else(|| self.any())
+    }
+
+    /// Servers in a random order.
+    fn shuffled(&mut self) -> Vec<usize> {
+        let mut all: Vec<_> = (0..self.servers()).collect();
+        all.shuffle(&mut self.rng);
+        all
+    }
+
+    /// One server, the leader, a majority, all: in turn, `kinds` of them.
+    fn victims(&mut self, kinds: usize) -> Vec<usize> {
+        match self.round % kinds {
+            0 => vec![self.any()],
+            1 => vec![self.leader()],
+            2 => {
+                let most = self.servers() / 2 + 1;
+                self.shuffled().into_iter().take(most).collect()
+            }
+            _ => self.shuffled(),
+        }
+    }
+
+    fn names(&self, servers: &[usize]) -> String {
+        servers.iter().map(|n| self.cluster.servers[*n].name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    fn harm(&mut self, stop: &dyn Fn() -> bool) -> Result<String> {
+        let cluster = self.cluster;
+        Ok(match self.kind {
+            Nemesis::None => "nothing".into(),
+            Nemesis::Kill => {
+                // All at once first: it is what nothing but the disk survives.
+                self.round += usize::from(self.round == 0) * 3;
+                let victims = self.victims(4);
+                victims.iter().for_each(|n| cluster.servers[*n].kill());
+                format!("kill {}", self.names(&victims))
+            }
+            Nemesis::Pause => {
+                self.round += usize::from(self.round == 0);
+                let victims = self.victims(3);
+                for n in &victims {
+                    cluster.servers[*n].signal(Signal::STOP)?;
+                }
+                format!("pause {}", self.names(&victims))
+            }
+            Nemesis::Partition => self.partition()?,
+            Nemesis::Delay => {
+                let ms = self.rng.random_range(20..120);
+                self.rules(|rules| {
+                    rules.delay = Duration::from_millis(ms);
+                    rules.jitter = Duration::from_millis(ms);
+                })?;
+                format!("delay of {ms} to {} ms", 2 * ms)
+            }
+            Nemesis::Loss => {
+                let loss = self.rng.random_range(0.05..0.3);
+                self.rules(|rules| rules.loss = loss)?;
+                format!("loss of {:.0} %", loss * 100.0)
+            }
+            Nemesis::Clock => {
+                let victim = if self.round % 2 == 0 { self.leader() } else { self.any() };
+                let jumps = [3600, -3600, 86_400, -30, 15];
+                let seconds = jumps[self.round % jumps.len()];
+                cluster.servers[victim].clock()?.set(seconds)?;
+                self.seen_clock(victim, seconds)?;
+                format!("clock of {} by {seconds} s", self.names(&[victim]))
+            }
+            Nemesis::DiskFull => {
+                let victim = if self.round % 2 == 0 { self.leader() } else { self.any() };
+                cluster.servers[victim].disk()?.fill()?;
+                format!("full disk of {}", self.names(&[victim]))
+            }
+            Nemesis::Membership => self.leave(stop)?,
+            Nemesis::Replay => {
+                let switch = &cluster.net.as_ref().context("no switch")?.switch;
+                let n = switch.repeat(400);
+                self.count_refused();
+                format!("{n} old gossip packets")
+            }
+        })
+    }
+
+    fn rules(&self, change: impl FnOnce(&mut crate::net::Rules)) -> Result<()> {
+        self.cluster.net.as_ref().context("no switch between the servers")?.switch.set(change);
+        Ok(())
+    }
+
+    fn partition(&mut self) -> Result<String> {
+        let (all, leader) = (self.shuffled(), self.leader());
+        let others: Vec<_> = all.iter().copied().filter(|n| *n != leader).collect();
+        let mut cut = BTreeSet::new();
+        let mut apart = |a: &[usize], b: &[usize], both: bool| {
+            for (from, to) in a.iter().flat_map(|a| b.iter().map(move |b| (*a, *b))) {
+                cut.insert((from, to));
+                if both {
+                    cut.insert((to, from));
+                }
+            }
+        };
+        let what = match self.round % 5 {
+            0 => {
+                apart(&[leader], &others, true);
+                format!("{} (leads) alone", self.names(&[leader]))
+            }
+            1 => {
+                let (few, most) = all.split_at(all.len() / 2);
+                apart(few, most, true);
+                format!("{} without {}", self.names(few), self.names(most))
+            }
+            2 => {
+                // Everyone sees the first of the others; the leader sees nobody else.
+                apart(&[leader], &others[1..], true);
+                format!("{} sees {} alone", self.names(&[leader]), self.names(&others[..1]))
+            }
+            3 => {
+                apart(&[leader], &others, false);
+                format!("{} hears and is not heard", self.names(&[leader]))
+            }
+            _ => {
+                apart(&others, &[leader], false);
+                format!("{} is heard and does not hear", self.names(&[leader]))
+            }
+        };
+        self.rules(|rules| rules.cut = cut)?;
+        Ok(what)
+    }
+
+    /// A clock that nobody reads would attack nothing: the server's own answer has to show it.
+    fn seen_clock(&self, victim: usize, seconds: i64) -> Result<()> {
+        let mut client = Client::new(self.cluster.servers[victim].http(), Duration::from_secs(3));
+        let date = |client: &mut Client| match client.send("GET", "/v1/status/leader", "") {
+            Reply::Answer { date, .. } => seconds_of(&date),
+            _ => None,
+        };
+        let begin = Instant::now();
+        let shown = loop {
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+            let shown = date(&mut client).map(|d| d - i64::try_from(now).unwrap_or(0) % 86_400);
+            // The time of day is enough; headers are made once a second.
+            let wanted = |d: i64| (d - seconds).rem_euclid(86_400).min((seconds - d).rem_euclid(86_400)) < 5;
+            if shown.is_some_and(wanted) || begin.elapsed() > Duration::from_secs(5) {
+                break shown.map(|d| (d - seconds).rem_euclid(86_400).min((seconds - d).rem_euclid(86_400)));
+            }
+            std::thread::sleep(STEP * 5);
+        };
+        // Without an answer there is nothing to say: it may be busy with other harm.
+        ensure!(shown.is_none_or(|off| off < 5), "the clock of the server does not follow: it is off by {shown:?} s");
+        Ok(())
+    }
+
+    fn leave(&mut self, stop: &dyn Fn() -> bool) -> Result<String> {
+        let victim = if self.round % 2 == 0 { self.any() } else { self.leader() };
+        let server = &self.cluster.servers[victim];
+        let mut client = Client::new(server.http(), Duration::from_secs(20));
+        client.send("PUT", "/v1/agent/leave", "");
+        ensure!(server.wait_end(PATIENCE) || stop(), "{} was asked to leave and did not end", server.name);
+        let empty = self.round % 2 == 1;
+        if empty {
+            server.forget()?;
+        }
+        Ok(format!("{} left{}", server.name, if empty { ", its data is gone" } else { "" }))
+    }
+
+    /// Asks servers how many packets they have refused as repeated in their last interval.
+    fn count_refused(&mut self) {
+        for server in &self.cluster.servers {
+            let mut client = Client::new(server.http(), Duration::from_secs(2));
+            let Ok((Some(metrics), _)) = client.send("GET", "/v1/agent/metrics", "").read() else { continue };
+            for counter in metrics["Counters"].as_array().into_iter().flatten() {
+                if counter["Name"].as_str().is_some_and(|n| n.ends_with("memberlist.udp.replayed")) {
+                    self.refused += counter["Sum"].as_f64().unwrap_or(0.0) as u64;
+                }
+            }
+        }
+    }
+
+    /// Undoes all harm; servers that ended are started.
+    ///
+    /// # Errors
+    /// When a server cannot be started.
+    pub fn repair(&mut self) -> Result<()> {
+        if let Some(net) = &self.cluster.net {
+            net.switch.heal();
+        }
+        for server in &self.cluster.servers {
+            // One that is dead needs none.
+            let _ = server.signal(Signal::CONT);
+            if let Ok(disk) = server.disk() {
+                disk.free();
+            }
+            if let Ok(clock) = server.clock() {
+                clock.set(0)?;
+            }
+        }
+        self.cluster.start_all()
+    }
+
+    /// What this attack itself found: repeated gossip packets that no server refused.
+    pub fn finding(&mut self, stop: &dyn Fn() -> bool) -> Option<String> {
+        if self.kind != Nemesis::Replay || !self.cluster.setup().ours {
+            return None;
+        }
+        let repeated = self.cluster.net.as_ref()?.switch.repeated();
+        // Metrics are those of the last whole interval of ten seconds.
+        let begin = Instant::now();
+        while self.refused == 0 && begin.elapsed() < Duration::from_secs(15) && !stop() {
+            self.count_refused();
+            pause(Duration::from_secs(1), stop);
+        }
+        (repeated > 100 && self.refused == 0)
+            .then(|| format!("{repeated} gossip packets were repeated, and no server refused one as seen before"))
+    }
+}
+
+/// Seconds of the day in a header such as `Sun, 22 Nov 2026 00:10:42 GMT`.
+fn seconds_of(date: &str) -> Option<i64> {
+    let mut parts = date.split(' ').nth(4)?.split(':').map(str::parse::<i64>);
+    let mut next = || parts.next().and_then(Result::ok);
+    Some(next()? * 3600 + next()? * 60 + next()?)
+}

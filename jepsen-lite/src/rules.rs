@@ -1,0 +1,238 @@
+//! Promises that are not linearizability of one object: versions, indexes, stale reads, sets.
+
+use crate::{
+    history::{Call, Outcome},
+    ops::{Mode, Op},
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// A broken promise and the calls that show it.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// Which promise.
+    pub what: String,
+    /// The calls, in order of start.
+    pub calls: Vec<Call<Op>>,
+}
+
+fn finding(what: impl Into<String>, calls: &[&Call<Op>]) -> Finding {
+    let mut calls: Vec<_> = calls.iter().map(|c| (*c).clone()).collect();
+    calls.sort_by_key(|c| c.start);
+    Finding { what: what.into(), calls }
+}
+
+fn ok<'a>(calls: &'a [Call<Op>]) -> impl Iterator<Item = &'a Call<Op>> {
+    calls.iter().filter(|c| c.outcome == Outcome::Ok)
+}
+
+/// A stale read shows a value that somebody had begun to write, never one from the future or from nowhere. `calls` are those of
+/// one key.
+pub fn stale_values(calls: &[Call<Op>]) -> Option<Finding> {
+    let mut begun = HashMap::new();
+    for call in calls {
+        if let Op::Write { value } | Op::Cas { new: value, .. } = &call.op {
+            begun.insert(*value, call.start);
+        }
+    }
+    let wrong = |c: &&Call<Op>| match &c.op {
+        Op::Read { value: Some(v), mode: Mode::Stale, .. } => begun.get(v).is_none_or(|at| *at > c.end),
+        _ => false,
+    };
+    ok(calls).find(wrong).map(|c| finding("a stale read shows a value that nobody had written yet", &[c]))
+}
+
+/// A version has one value and a value one version, whoever reads it and how.
+pub fn versions(calls: &[Call<Op>]) -> Option<Finding> {
+    let (mut value_of, mut version_of) = (HashMap::new(), HashMap::new());
+    for call in ok(calls) {
+        let Op::Read { value: Some(value), version, .. } = &call.op else { continue };
+        let (other, _) = *value_of.entry(*version).or_insert((call, *value));
+        if matches!(&other.op, Op::Read { value: Some(v), .. } if v != value) {
+            return Some(finding("two values have the same version (ModifyIndex)", &[other, call]));
+        }
+        let other = *version_of.entry(*value).or_insert(call);
+        if matches!(&other.op, Op::Read { version: v, .. } if v != version) {
+            return Some(finding("one value has two versions (ModifyIndex)", &[other, call]));
+        }
+    }
+    None
+}
+
+/// Index of an answer, and what it is an answer of: the run of a server, or all servers for what is linearizable.
+fn index_of(call: &Call<Op>) -> Option<(u64, bool, Option<u32>)> {
+    match &call.op {
+        Op::Read { index, mode, epoch, .. } => Some((*index, *mode == Mode::Linear, *epoch)),
+        // A blocked query is answered when its own server knows something new; nobody else is asked then.
+        Op::List { index, after, epoch, .. } => Some((*index, *after == 0, *epoch)),
+        _ => None,
+    }
+}
+
+/// The index of a key or prefix never goes back: not on one server from one answer to the next, and not on any of them between
+/// linearizable reads. `calls` are those of one key.
+pub fn indexes_grow(calls: &[Call<Op>]) -> Option<Finding> {
+    let mut groups = BTreeMap::<(Option<usize>, u32), Vec<&Call<Op>>>::new();
+    for call in ok(calls) {
+        let Some((_, linear, epoch)) = index_of(call) else { continue };
+        if linear {
+            groups.entry((None, 0)).or_default().push(call);
+        }
+        if let Some(epoch) = epoch {
+            groups.entry((Some(call.server), epoch)).or_default().push(call);
+        }
+    }
+    for ((server, _), mut group) in groups {
+        group.sort_by_key(|c| c.start);
+        let mut ended: Vec<&Call<Op>> = group.clone();
+        ended.sort_by_key(|c| c.end);
+        let (mut at, mut highest): (usize, Option<&Call<Op>>) = (0, None);
+        for call in group {
+            while at < ended.len() && ended[at].end < call.start {
+                if index_of(ended[at]) .map(|i| i.0) > highest.and_then(index_of).map(|i| i.0) {
+                    highest = Some(ended[at]);
+                }
+                at += 1;
+            }
+            if let Some(before) = highest
+                && let (Some((was, ..)), Some((is, ..))) = (index_of(before), index_of(call))
+                && is < was
+            {
+                let whose = match server {
+                    Some(n) => format!("on server {}", n + 1),
+                    None => "between linearizable reads".into(),
+                };
+                return Some(finding(format!("the index went back from {was} to {is} {whose}"), &[before, call]));
+            }
+        }
+    }
+    None
+}
+
+/// Answers of the same index have the same content, so that whoever waits for another index misses nothing.
+pub fn contents(calls: &[Call<Op>]) -> Option<Finding> {
+    let mut of = HashMap::new();
+    for call in ok(calls) {
+        let Op::List { entries, index, .. } = &call.op else { continue };
+        let (other, known) = *of.entry(*index).or_insert((call, entries));
+        if known != entries {
+            let what = "the content under a prefix changed and its index did not: a watcher would miss it";
+            return Some(finding(what, &[other, call]));
+        }
+    }
+    None
+}
+
+/// Elements of a set: what was acknowledged is in every read that began later, what was read once stays, and nothing is there
+/// that nobody added.
+pub fn set(calls: &[Call<Op>]) -> Option<Finding> {
+    let mut added = HashMap::new();
+    for call in calls.iter() {
+        if let Op::Add { element } = &call.op {
+            added.insert(*element, call);
+        }
+    }
+    let mut reads: Vec<(&Call<Op>, &BTreeSet<u64>)> = ok(calls)
+        .filter_map(|c| match &c.op {
+            Op::All { elements } => Some((c, elements)),
+            _ => None,
+        })
+        .collect();
+    reads.sort_by_key(|(c, _)| c.start);
+    // Since when each element has to be there, and by which call.
+    let mut since: BTreeMap<u64, &Call<Op>> = BTreeMap::new();
+    for call in ok(calls) {
+        if let Op::Add { element } = &call.op {
+            since.insert(*element, call);
+        }
+    }
+    for (read, elements) in &reads {
+        for e in *elements {
+            match added.get(e) {
+                None => return Some(finding(format!("element {e} was never added"), &[read])),
+                Some(add) if add.start > read.end => {
+                    return Some(finding(format!("element {e} was read before it was added"), &[read, add]));
+                }
+                Some(_) => {}
+            }
+            let known = since.entry(*e).or_insert(read);
+            if known.end > read.end {
+                *known = read;
+            }
+        }
+    }
+    for (read, elements) in &reads {
+        if let Some((e, by)) = since.iter().find(|(e, by)| by.end < read.start && !elements.contains(e)) {
+            let what = if matches!(by.op, Op::Add { .. }) { "was acknowledged" } else { "had been read" };
+            return Some(finding(format!("element {e} {what} and is missing"), &[by, read]));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(op: Op, start: u64, end: u64, server: usize) -> Call<Op> {
+        let outcome = Outcome::Ok;
+        Call { client: 0, key: "k".into(), op, outcome, start, end, server, note: String::new() }
+    }
+
+    fn read(value: u64, version: u64, mode: Mode) -> Op {
+        Op::Read { value: Some(value), version, index: version, mode, epoch: Some(1) }
+    }
+
+    #[test]
+    fn stale_reads_may_be_old_but_not_invented() {
+        let write = call(Op::Write { value: 7 }, 10, 20, 0);
+        let at = |start, end, value| {
+            stale_values(&[write.clone(), call(read(value, 3, Mode::Stale), start, end, 1)]).is_some()
+        };
+        assert!(!at(12, 13, 7) && !at(90, 91, 7));
+        assert!(at(5, 9, 7) && at(30, 31, 8));
+    }
+
+    #[test]
+    fn a_version_is_one_value() {
+        let reads = |a, b| versions(&[call(a, 0, 1, 0), call(b, 2, 3, 1)]).is_some();
+        assert!(!reads(read(1, 5, Mode::Linear), read(1, 5, Mode::Stale)));
+        assert!(reads(read(1, 5, Mode::Linear), read(2, 5, Mode::Linear)));
+        assert!(reads(read(1, 5, Mode::Linear), read(1, 6, Mode::Linear)));
+    }
+
+    #[test]
+    fn an_index_may_go_back_only_on_another_server_that_answers_stale() {
+        let pair = |a: Call<Op>, b: Call<Op>| indexes_grow(&[a, b]).is_some();
+        let at = |version, mode, start, server| call(read(version, version, mode), start, start + 1, server);
+        assert!(pair(at(9, Mode::Linear, 0, 0), at(8, Mode::Linear, 5, 1)));
+        assert!(pair(at(9, Mode::Stale, 0, 1), at(8, Mode::Stale, 5, 1)));
+        assert!(!pair(at(9, Mode::Linear, 0, 0), at(8, Mode::Stale, 5, 1)));
+        // At the same time, in the other order.
+        assert!(!pair(at(9, Mode::Linear, 0, 0), at(8, Mode::Linear, 1, 1)));
+        assert!(!pair(at(8, Mode::Linear, 0, 0), at(9, Mode::Linear, 5, 1)));
+    }
+
+    #[test]
+    fn a_prefix_has_one_content_for_an_index() {
+        let list = |entries: &[(u64, u64)], index| Op::List { entries: entries.to_vec(), index, after: 0, epoch: None };
+        let two = |a, b| contents(&[call(a, 0, 1, 0), call(b, 2, 3, 0)]).is_some();
+        assert!(!two(list(&[(1, 5)], 5), list(&[(1, 5)], 5)));
+        assert!(!two(list(&[(1, 5)], 5), list(&[], 6)));
+        assert!(two(list(&[(1, 5), (2, 4)], 5), list(&[(1, 5)], 5)));
+    }
+
+    #[test]
+    fn sets_lose_nothing_and_invent_nothing() {
+        let all = |elements: &[u64]| Op::All { elements: elements.iter().copied().collect() };
+        let add = |element, start| call(Op::Add { element }, start, start + 1, 0);
+        let check = |calls: &[Call<Op>]| set(calls).map(|f| f.what);
+        assert_eq!(check(&[add(1, 0), call(all(&[1]), 5, 6, 0), call(all(&[]), 0, 3, 0)]), None);
+        assert!(check(&[add(1, 0), call(all(&[]), 5, 6, 0)]).is_some_and(|w| w.contains("acknowledged")));
+        assert!(check(&[call(all(&[2]), 5, 6, 0)]).is_some_and(|w| w.contains("never added")));
+        assert!(check(&[call(all(&[2]), 0, 1, 0), add(2, 5)]).is_some_and(|w| w.contains("before")));
+        let unknown = Call { outcome: Outcome::Info, ..add(3, 0) };
+        let seen = [unknown.clone(), call(all(&[3]), 5, 6, 0), call(all(&[]), 7, 8, 0)];
+        assert!(check(&seen).is_some_and(|w| w.contains("had been read")));
+        assert_eq!(check(&[unknown, call(all(&[]), 7, 8, 0)]), None);
+    }
+}
