@@ -80,6 +80,7 @@ pub fn gossip(
         suspicion_mult: timing.suspicion_mult,
         ..if config.dev_mode { Timing::dev() } else { base }
     };
+    out.coordinates = !config.gossip.disable_coordinates;
     out.keyring = keyring;
     if let Some(data) = data {
         if !config.gossip.disable_keyring_file {
@@ -190,6 +191,15 @@ fn default_token(config: &RuntimeConfig) -> SecretToken {
 pub fn leader(config: &RuntimeConfig) -> LeaderConfig {
     let mut out = LeaderConfig::new(config.node.datacenter.clone(), &*config.node.name);
     out.bootstrap_expect = config.bootstrap_expect.max(1);
+    let ns = |d: std::time::Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+    let pilot = &config.autopilot;
+    out.autopilot = types::command::AutopilotConfig {
+        cleanup_dead_servers: pilot.cleanup_dead_servers,
+        last_contact_threshold_ns: ns(pilot.last_contact_threshold),
+        max_trailing_logs: pilot.max_trailing_logs,
+        min_quorum: pilot.min_quorum,
+        server_stabilization_time_ns: ns(pilot.server_stabilization_time),
+    };
     // A secondary datacenter has its authority signed by the primary.
     out.makes_root = config.connect.enabled && config.node.datacenter == config.node.primary_datacenter;
     out.ca_provider = config.connect.ca_provider.clone();
@@ -270,6 +280,22 @@ pub fn http(config: &RuntimeConfig) -> HttpConfig {
         txn_max_req_len: usize::try_from(config.limits.txn_max_req_len).unwrap_or(usize::MAX),
         https_handshake_timeout: config.http.https_handshake_timeout,
         ..HttpConfig::default()
+    }
+}
+
+/// Limits on requests.
+pub fn rates(config: &RuntimeConfig) -> rpc::limits::Rates {
+    use config::settings::RequestLimitMode as M;
+    rpc::limits::Rates {
+        mode: match config.limits.request_mode {
+            M::Disabled => rpc::limits::Mode::Disabled,
+            M::Permissive => rpc::limits::Mode::Permissive,
+            M::Enforcing => rpc::limits::Mode::Enforcing,
+        },
+        read: config.limits.read_rate,
+        write: config.limits.write_rate,
+        send: config.rpc.rate,
+        send_burst: config.rpc.max_burst,
     }
 }
 

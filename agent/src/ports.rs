@@ -2,7 +2,9 @@
 
 mod membership;
 mod mesh;
+mod network;
 mod operator;
 mod registry;
 mod session;
+mod snapshot;
 mod telemetry;

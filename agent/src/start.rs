@@ -3,10 +3,10 @@
 use crate::{
     certificates,
     consensus::{Addresses, HubObserver, PoolTransport, RaftConsensus},
-    convert,
+    convert, coordinates,
     data_dir::{DataDir, DataDirError, host_node_id, node_id},
     enroll::{self, Applicant},
-    members, metering, sockets, tunnels, view,
+    events, members, metering, sockets, tunnels, view,
     watches::Watches,
 };
 use arc_swap::ArcSwap;
@@ -134,6 +134,10 @@ pub struct Agent {
     pub(crate) leaves: Arc<Leaves>,
     /// Source of the ids of sessions.
     pub(crate) ids: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
+    /// User events that were meant for this agent.
+    pub(crate) events: events::Events,
+    /// Coordinates that wait to be written.
+    pub(crate) gathered: coordinates::Gathered,
     /// Tokens that were set over HTTP.
     pub(crate) tokens: parking_lot::Mutex<BTreeMap<AgentTokenKind, SecretToken>>,
     pub(crate) dns_config: Arc<ArcSwap<dns::DnsConfig>>,
@@ -231,6 +235,7 @@ impl Agent {
             consensus,
             authority,
             renewals: renewals.clone(),
+            clock: world.clock.clone(),
         });
         let datacenters = Arc::new(Datacenters::new(config.node.datacenter.clone(), seed));
         let service = Service::new(
@@ -241,6 +246,7 @@ impl Agent {
             pool.clone(),
             seed,
         );
+        service.limits().set(convert::rates(&config));
         if let Some(listener) = rpc_listener {
             let limit = config.rpc.handshake_timeout;
             let sink = tunnels.as_ref().map(|(_, inbound)| inbound.clone() as Arc<dyn rpc::TunnelSink>);
@@ -432,6 +438,8 @@ impl Agent {
             local,
             leaves,
             ids: parking_lot::Mutex::new(seed.fork("session ids")),
+            events: events::Events::new(seed),
+            gathered: coordinates::Gathered::default(),
             tokens: parking_lot::Mutex::default(),
             dns_config,
             tls,
@@ -455,6 +463,8 @@ impl Agent {
         let _ = agent.watches.set(watches);
         let _ = agent.http.set(http);
         view::tell(&agent);
+        events::start(&agent);
+        coordinates::start(&agent);
         metering::start(&agent);
         certificates::start(&agent);
         agent.form_or_join(&config, pool, server_id).await;

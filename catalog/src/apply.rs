@@ -30,9 +30,17 @@ impl Store {
     pub fn apply(&mut self, ctx: &ApplyCtx, command: &Command, changes: &mut ChangeSet) -> CommandResponse {
         self.applied(ctx.index);
         changes.applied(ctx.index);
+        let ctx = &ApplyCtx { index: ctx.index + self.lineage.offset, ..*ctx };
         match command {
             Command::Batch(commands) => {
-                CommandResponse::Batch(commands.iter().map(|c| self.apply_single(ctx, c, changes)).collect())
+                let one = |c| match c {
+                    // What follows it would be another state's.
+                    &Command::RestoreCommit { .. } => {
+                        CommandResponse::Refused("a batch cannot hold a restore".into())
+                    }
+                    c => self.apply_single(ctx, c, changes),
+                };
+                CommandResponse::Batch(commands.iter().map(one).collect())
             }
             single => self.apply_single(ctx, single, changes),
         }
@@ -70,7 +78,8 @@ impl Store {
             Command::CaSerial => CommandResponse::Number(self.authority.next_serial()),
             Command::AutopilotSet { config, cas } => self.set_autopilot(index, config, *cas, changes),
             Command::ReapTombstones { up_to } => {
-                self.kv.each_mut(|table| table.reap(*up_to));
+                let up_to = up_to.saturating_add(self.lineage.offset);
+                self.kv.each_mut(|table| table.reap(up_to));
                 CommandResponse::Ok
             }
             Command::ConfigEntrySet { entry, cas } => {
@@ -133,6 +142,26 @@ impl Store {
                 for (tenancy, key, at) in keys {
                     if self.kv_table(tenancy).is_some() {
                         self.kv.get_mut(&Scope::local(tenancy)).expire(index, tenancy, key, *at, changes);
+                    }
+                }
+                CommandResponse::Ok
+            }
+            Command::RestoreChunk { id, at, data } => answer(self.stage(id, *at, data)),
+            Command::RestoreCommit { id, chunks } => answer(self.commit_restore(ctx, id, *chunks, changes)),
+            Command::RestoreAbort => {
+                self.staging = None;
+                CommandResponse::Ok
+            }
+            Command::CoordinateUpdates(rows) => {
+                for row in rows {
+                    let nodes = Scope { tenancy: row.tenancy.node_scope(), peer: Default::default() };
+                    let known = self
+                        .catalog
+                        .nodes
+                        .get(&nodes)
+                        .is_some_and(|t| t.rows.contains_key(&row.node.folded()));
+                    if known && row.coordinate.is_valid() {
+                        self.catalog.coordinates.set(index, &nodes, row, changes);
                     }
                 }
                 CommandResponse::Ok

@@ -259,7 +259,7 @@ impl KvTable {
         }
         let old = self.get(key);
         let lock_index = match old.and_then(|o| o.session.as_ref()) {
-            Some(holder) if holder != session => return Locked::Held,
+            Some(holder) if holder != session && !faults::on(Fault::DoubleLockGrant) => return Locked::Held,
             Some(_) => old.map_or(0, |o| o.lock_index),
             None => old.map_or(0, |o| o.lock_index) + 1,
         };
@@ -317,7 +317,7 @@ impl KvTable {
             .take_while(|(holder, _)| *holder == session.id)
             .map(|(_, key)| key.clone())
             .collect();
-        if keys.is_empty() {
+        if keys.is_empty() || faults::on(Fault::DroppedSessionInvalidation) {
             return;
         }
         let delay_ms = session.lock_delay_ns.min(LOCK_DELAY_MAX_NS) / 1_000_000;
@@ -360,7 +360,7 @@ impl KvTable {
         }
         // One write in four, so that most of what looks at indexes goes on.
         let modify = match old {
-            Some(old) if faults::on(Fault::SkippedIndex) && index % 4 == 0 => old.index.modify,
+            Some(old) if faults::on(Fault::SkippedIndex) && index.is_multiple_of(4) => old.index.modify,
             _ => index,
         };
         entry.index = RaftIndex { create: old.map_or(index, |o| o.index.create), modify };

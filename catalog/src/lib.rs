@@ -1,5 +1,5 @@
-//! The replicated state machine: nodes, services, checks, keys, sessions, configuration entries, the
-//! authority's roots, autopilot's settings and the gateways of other datacenters.
+//! The replicated state machine: nodes, services, checks, keys, sessions, configuration entries, the authority's roots,
+//! autopilot's settings, the gateways of other datacenters and the places of nodes in the network.
 //!
 //! [`Store`] is one version of the state: a handful of persistent maps, cloned in constant time, so that readers keep a
 //! version while [`Store::apply`] builds the next one. Applying is a pure function of the log: this crate has no clock, no
@@ -20,10 +20,12 @@ mod apply;
 mod authority;
 mod catalog;
 mod changes;
+mod coordinates;
 mod entries;
 mod federation;
 mod kv;
 mod query;
+mod restore;
 mod scope;
 mod sessions;
 pub mod snapshot;
@@ -34,6 +36,7 @@ mod vip;
 
 pub use apply::ApplyCtx;
 pub use changes::ChangeSet;
+pub use coordinates::sort_near;
 pub use query::{run_query, run_services_filtered};
 pub use scope::Scope;
 pub use store::Store;

@@ -127,7 +127,11 @@ pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (Que
             (QueryResult::Sessions(rows), table.map_or(0, |t| t.node_index(&node)))
         }
         Query::Deadlines { keys_max } => deadlines(store, *keys_max as usize),
-        Query::Txn(read) => (QueryResult::Txn(crate::txn::read(store, &read.0)), store.index()),
+        Query::Txn(read) => (QueryResult::Txn(crate::txn::read(store, &read.0)), store.row_index()),
+        Query::Coordinates { tenancy, node, segment } => {
+            let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
+            crate::coordinates::read(store, &nodes, node.as_ref(), segment.as_ref())
+        }
         Query::CaRoots => (QueryResult::CaRoots(store.authority.roots()), store.authority.roots_index()),
         Query::CaConfig => {
             (QueryResult::CaConfig(store.authority.config().cloned()), store.authority.config_index())
@@ -141,7 +145,7 @@ pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (Que
             services::virtual_ip(store, &Scope::new(tenancy, peer), service)
         }
     };
-    (result, index.max(1))
+    (result, index.max(1).max(store.lineage.floor))
 }
 
 /// Sessions with a time to live, and the keys whose time ends first.

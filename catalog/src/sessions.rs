@@ -241,9 +241,9 @@ impl Store {
         };
         let follows = |c: &HealthCheck| {
             c.kind.as_str() == FOLLOWS_SESSIONS
-                && c.definition.as_ref().is_some_and(|d| {
-                    !d.session_name.is_empty() && d.session_name == session.name
-                })
+                && c.definition
+                    .as_ref()
+                    .is_some_and(|d| !d.session_name.is_empty() && d.session_name == session.name)
         };
         let followers: Vec<(RowKey, Arc<HealthCheck>)> =
             row.checks.iter().filter(|(_, c)| follows(c)).map(|(k, c)| (k.clone(), c.clone())).collect();

@@ -6,6 +6,7 @@ use crate::{
     entries::EntryTable,
     federation::FederationTable,
     kv::KvTable,
+    restore::Staging,
     scope::Scoped,
     sessions::SessionTable,
     topic::Topic,
@@ -26,6 +27,18 @@ pub struct Store {
     pub(crate) autopilot: Autopilot,
     pub(crate) federation: FederationTable,
     pub(crate) sessions: Scoped<SessionTable>,
+    pub(crate) lineage: Lineage,
+    pub(crate) staging: Option<Staging>,
+}
+
+/// What a restored snapshot leaves behind: its rows may be from another log, whose indexes were higher or lower.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Lineage {
+    /// What rows call an index of the log is so much higher.
+    pub offset: u64,
+    /// No answer has a lower index: whoever saw one from before the restore is told, and none is told the same index with other
+    /// rows.
+    pub floor: u64,
 }
 
 impl Store {
@@ -34,14 +47,23 @@ impl Store {
         Self::default()
     }
 
-    /// Index of the last command applied.
+    /// Index in the log of the last command applied.
     pub fn index(&self) -> u64 {
         self.index
+    }
+
+    /// The same as rows and answers count: higher after a restore.
+    pub(crate) fn row_index(&self) -> u64 {
+        self.index + self.lineage.offset
     }
 
     /// Index at which a topic last changed. It never decreases but by a restore, and may move without need: the topic of
     /// something that does not exist moves with whatever of its kind disappears.
     pub fn topic_index(&self, topic: &Topic) -> u64 {
+        self.stored_index(topic).max(self.lineage.floor)
+    }
+
+    fn stored_index(&self, topic: &Topic) -> u64 {
         let nodes = &self.catalog.nodes;
         let services = &self.catalog.services;
         match topic {
@@ -73,6 +95,8 @@ impl Store {
                 let sessions = self.sessions.iter().map(|(_, t)| t.index);
                 sessions.chain(self.kv.iter().map(|(_, t)| t.expiries_index())).max().unwrap_or(0)
             }
+            Topic::Coordinates(_) => self.catalog.coordinates.index,
+            Topic::Coordinate(s, node) => self.catalog.coordinates.node_index(s, node),
             Topic::AllConfigEntries => self.entries.iter().map(|(_, t)| t.index()).max().unwrap_or(0),
         }
     }

@@ -86,6 +86,10 @@ pub enum Topic {
     NodeSessions(Tenancy, Str),
     /// What ends by itself.
     Deadlines,
+    /// Places of nodes (scope of nodes).
+    Coordinates(Scope),
+    /// Place of one node (scope of nodes).
+    Coordinate(Scope, Str),
 }
 
 /// Shortest prefix of a node id that finds a node.
@@ -174,6 +178,13 @@ pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
         Query::KindHealth { tenancy, .. } => {
             let scope = Scope { tenancy: tenancy.clone(), peer: Default::default() };
             SmallVec::from_vec(any_instance(scope).to_vec())
+        }
+        Query::Coordinates { tenancy, node, .. } => {
+            let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
+            match node {
+                Some(node) => smallvec![Topic::Coordinate(nodes, node.folded())],
+                None => smallvec![Topic::Coordinates(nodes)],
+            }
         }
         Query::AllConfigEntries => smallvec![Topic::AllConfigEntries],
         Query::Session { tenancy, id } => smallvec![Topic::Session(tenancy.clone(), id.clone())],

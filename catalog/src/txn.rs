@@ -60,11 +60,7 @@ impl Store {
         }
         let (mut trial, mut touched) = (self.clone(), ChangeSet::new());
         let answer = collect(ops, |op| {
-            if op.writes() {
-                trial.txn_write(ctx, datacenter, op, &mut touched)
-            } else {
-                trial.txn_read(op)
-            }
+            if op.writes() { trial.txn_write(ctx, datacenter, op, &mut touched) } else { trial.txn_read(op) }
         });
         if answer.errors.is_empty() {
             *self = trial;

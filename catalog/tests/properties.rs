@@ -10,6 +10,7 @@ use support::*;
 use types::{
     PeerName, Str, Tenancy,
     command::{AutopilotConfig, Command, Deregister, KvOp, Register},
+    coordinate::{Coordinate, CoordinateRow},
     entry::*,
     query::{Query, QueryResult, ServiceLookup},
     record::{NodeService, ServiceConnect, Session, SessionBehavior},
@@ -91,16 +92,15 @@ fn a_kv() -> impl Strategy<Value = Command> {
             _ => KvOp::Set { key, value, flags: 0 },
         }
     });
-    let lock = (one_of(&KEYS), one_of(&SESSIONS), 0..2u8, any::<bool>()).prop_map(
-        |(key, session, value, take)| {
+    let lock =
+        (one_of(&KEYS), one_of(&SESSIONS), 0..2u8, any::<bool>()).prop_map(|(key, session, value, take)| {
             let (key, session) = (Str::new(key), Str::new(session));
             let value = bytes::Bytes::from(vec![value]);
             match take {
                 true => KvOp::Lock { key, value, flags: 0, session },
                 false => KvOp::Unlock { key, value, flags: 0, session },
             }
-        },
-    );
+        });
     (prop_oneof![3 => op, 2 => lock], tenancy()).prop_map(|(op, tenancy)| Command::Kv { tenancy, op })
 }
 
@@ -137,8 +137,19 @@ fn a_txn() -> impl Strategy<Value = Command> {
     let kv = (one_of(&KEYS), one_of(&SESSIONS), 0..20u64, 0..13u8, tenancy()).prop_map(
         |(key, session, index, verb, tenancy)| {
             const VERBS: [&str; 13] = [
-                "set", "cas", "lock", "unlock", "get", "get-or-empty", "get-tree", "check-index",
-                "check-session", "check-not-exists", "delete", "delete-tree", "delete-cas",
+                "set",
+                "cas",
+                "lock",
+                "unlock",
+                "get",
+                "get-or-empty",
+                "get-tree",
+                "check-index",
+                "check-session",
+                "check-not-exists",
+                "delete",
+                "delete-tree",
+                "delete-cas",
             ];
             TxnOp::Kv {
                 tenancy,
@@ -172,13 +183,16 @@ fn a_txn() -> impl Strategy<Value = Command> {
                 },
                 _ => TxnOp::Check {
                     verb,
-                    check: Box::new(types::record::HealthCheck { node: on.into(), index, ..check(id, "", "critical") }),
+                    check: Box::new(types::record::HealthCheck {
+                        node: on.into(),
+                        index,
+                        ..check(id, "", "critical")
+                    }),
                 },
             }
         },
     );
-    vec(prop_oneof![2 => kv, 1 => row], 1..4)
-        .prop_map(|ops| Command::Txn { datacenter: "dc1".into(), ops })
+    vec(prop_oneof![2 => kv, 1 => row], 1..4).prop_map(|ops| Command::Txn { datacenter: "dc1".into(), ops })
 }
 
 /// Entries that reach each other, so that some are refused.
@@ -227,6 +241,18 @@ fn an_entry() -> impl Strategy<Value = Command> {
     )
 }
 
+fn a_coordinate() -> impl Strategy<Value = Command> {
+    let row = (one_of(&NODES), 0..3u8, any::<bool>(), tenancy()).prop_map(|(node, at, segment, tenancy)| {
+        CoordinateRow {
+            node: node.into(),
+            segment: if segment { "s".into() } else { Str::default() },
+            coordinate: Coordinate { adjustment: f64::from(at), ..Coordinate::default() },
+            tenancy,
+        }
+    });
+    vec(row, 1..4).prop_map(Command::CoordinateUpdates)
+}
+
 fn a_command() -> impl Strategy<Value = Command> {
     let single = prop_oneof![
         6 => a_register(),
@@ -236,6 +262,7 @@ fn a_command() -> impl Strategy<Value = Command> {
         3 => a_session(),
         2 => an_end(),
         3 => a_txn(),
+        3 => a_coordinate(),
         1 => (0..60u64).prop_map(|up_to| Command::ReapTombstones { up_to }),
         1 => (0..3u32).prop_map(|min_quorum| Command::AutopilotSet {
             config: AutopilotConfig { min_quorum, ..Default::default() },
@@ -244,7 +271,8 @@ fn a_command() -> impl Strategy<Value = Command> {
         1 => Just(Command::Noop),
     ];
     let batch =
-        vec(prop_oneof![a_register(), a_deregister(), a_kv(), an_entry(), a_session(), a_txn()], 1..4).prop_map(Command::Batch);
+        vec(prop_oneof![a_register(), a_deregister(), a_kv(), an_entry(), a_session(), a_txn()], 1..4)
+            .prop_map(Command::Batch);
     prop_oneof![8 => single, 1 => batch]
 }
 
@@ -262,11 +290,13 @@ fn queries() -> Vec<Query> {
         let (t, peer) = (|| tenancy.clone(), PeerName::default);
         out.push(Query::Nodes { tenancy: t(), peer: peer() });
         out.push(Query::Services { tenancy: t(), peer: peer() });
+        out.push(Query::Coordinates { tenancy: t(), node: None, segment: None });
         for node in NODES.iter().chain(&["b0000000", "ghost"]) {
             let node = || (*node).into();
             out.push(Query::NodeServices { tenancy: t(), peer: peer(), node: node() });
             out.push(Query::NodeChecks { tenancy: t(), peer: peer(), node: node() });
             out.push(Query::NodeState { tenancy: t(), node: node() });
+            out.push(Query::Coordinates { tenancy: t(), node: Some(node()), segment: None });
         }
         for name in SERVICES {
             let name = || name.into();

@@ -81,7 +81,7 @@ fn defaults_are_filled_in() {
     assert_eq!(rows[0].service.id.as_str(), "web");
     let c = &rows[0].checks[0];
     assert_eq!((c.check_id.as_str(), c.node.as_str(), c.status.as_str()), ("named", "n1", "critical"));
-    assert_eq!((c.kind.as_str(), c.service_name.as_str(), c.service_tags[0].as_str()), ("tcp", "web", "a"));
+    assert_eq!((c.kind.as_str(), c.service_name.as_str(), c.service_tags[0].as_str()), ("", "web", "a"));
 }
 
 #[test]

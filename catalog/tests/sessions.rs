@@ -69,7 +69,10 @@ fn a_lock_has_one_holder_and_a_growing_number() {
     // A plain write keeps the holder, though not the number; the same once more changes nothing.
     w.kv(KvOp::Set { key: "k".into(), value: "v".into(), flags: 0 });
     let written = entry(&w, "k").unwrap();
-    assert_eq!((written.lock_index, written.session.as_deref(), written.index.modify), (0, Some("b"), w.index));
+    assert_eq!(
+        (written.lock_index, written.session.as_deref(), written.index.modify),
+        (0, Some("b"), w.index)
+    );
     w.kv(KvOp::Set { key: "k".into(), value: "v".into(), flags: 0 });
     assert!(w.changes.is_empty());
     assert_eq!(w.kv(lock("k", "x")), CommandResponse::Refused("invalid session \"x\"".into()));
@@ -137,7 +140,8 @@ fn a_lock_delay_holds_for_its_time_and_not_after_a_release() {
     at(&mut w, 2_000, Command::SessionDestroy { tenancy: Tenancy::default(), id: "a".into() });
     assert_eq!(at(&mut w, 6_999, kv(lock("k", "b"))), NO);
     let ops = vec![op(KvVerb::Lock, "k", "b", 0)];
-    let CommandResponse::Txn(answer) = at(&mut w, 6_999, Command::Txn { datacenter: "dc1".into(), ops }) else {
+    let CommandResponse::Txn(answer) = at(&mut w, 6_999, Command::Txn { datacenter: "dc1".into(), ops })
+    else {
         panic!("no answer")
     };
     assert_eq!(answer.errors, [(0, Str::new("failed to lock key \"k\" due to lock delay"))]);
@@ -149,7 +153,10 @@ fn checks_follow_sessions_by_name_and_end_others() {
     let mut w = world();
     let follower = HealthCheck {
         kind: "session".into(),
-        definition: Some(Box::new(HealthCheckDefinition { session_name: "boss".into(), ..Default::default() })),
+        definition: Some(Box::new(HealthCheckDefinition {
+            session_name: "boss".into(),
+            ..Default::default()
+        })),
         ..check("led", "", "critical")
     };
     w.ok(checked(node("n1", 1), follower));
@@ -227,10 +234,7 @@ fn a_transaction_takes_effect_as_a_whole_or_not_at_all() {
         vec![op(KvVerb::Set, "a", "", 0), op(KvVerb::Get, "none", "", 0), op(KvVerb::Cas, "a", "", 1)],
     );
     let errors: Vec<_> = failed.errors.iter().map(|(i, e)| (*i, e.as_str())).collect();
-    assert_eq!(
-        errors,
-        [(1, "key \"none\" doesn't exist"), (2, "failed to set key \"a\", index is stale")]
-    );
+    assert_eq!(errors, [(1, "key \"none\" doesn't exist"), (2, "failed to set key \"a\", index is stale")]);
     assert!(w.changes.is_empty() && entry(&w, "a").is_none() && failed.results.is_empty());
     assert_eq!(w.store.catalog_part().len(), before.len());
 

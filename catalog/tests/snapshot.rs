@@ -29,6 +29,7 @@ fn state() -> Store {
     s.tagged_addresses = Some([("wan".into(), ServiceAddress { address: "1.2.3.4".into(), port: 8 })].into());
     r.checks.push(check("serfHealth", "", "passing"));
     r.checks.push(HealthCheck {
+        kind: "tcp".into(),
         definition: Some(Box::new(HealthCheckDefinition { tcp: "10.0.0.1:80".into(), ..Default::default() })),
         ..check("c", "web", "critical")
     });

@@ -110,6 +110,13 @@ fn read_member(r: &mut Reader<'_>) -> Result<Member<NodeId>, WireError> {
     Ok(Member::new(id, incarnation, state))
 }
 
+/// Whether a message of foca's is the answer to a direct probe.
+pub(crate) fn is_ack(message: &[u8]) -> bool {
+    let mut r = Reader::new(message);
+    let tag = r.node().and_then(|_| r.u16()).and_then(|_| r.node()).and_then(|_| r.u8());
+    tag == Ok(1)
+}
+
 /// A well-formed packet of foca, taken apart.
 pub(crate) struct SwimPacket<'a> {
     pub(crate) header: Header<NodeId>,

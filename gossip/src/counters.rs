@@ -45,6 +45,8 @@ counters! {
     suspicions_refuted,
     /// Members declared failed here.
     members_failed,
+    /// User events that were news.
+    user_events,
     /// Full state exchanges.
     syncs,
     /// Full state exchanges or probes over a stream that failed.

@@ -30,6 +30,7 @@ fn core(n: u16) -> Core {
         verify_outgoing: true,
         reconnect_timeout: Duration::from_secs(60),
         tombstone_timeout: Duration::from_secs(60),
+        coordinates: true,
     };
     Core::new(config, Duration::ZERO, ChaCha8Rng::seed_from_u64(u64::from(n))).unwrap()
 }
@@ -45,9 +46,12 @@ fn pool() -> (Vec<Core>, Vec<Vec<u8>>, Vec<Vec<u8>>) {
         cores[i].sync_answered(now, &answer).unwrap();
         bodies.extend([request, answer]);
     }
+    cores[0].fire_event("first".into(), bytes::Bytes::new()).unwrap();
     let id = cores[1].id();
+    bodies.push(cores[0].sync_request(now, false));
     bodies.push(cores[0].ping_request(id));
     bodies.push(cores[0].keyring_request(crate::KeyringAction::Install, "AAAA"));
+    cores[2].fire_event("deploy".into(), bytes::Bytes::from_static(b"now")).unwrap();
     // The fourth never hears a datagram, so that suspicion and all that follows is in the collection, too.
     for _ in 0..400 {
         now += Duration::from_millis(50);
@@ -108,7 +112,11 @@ proptest! {
 #[test]
 fn damaged_messages_never_panic_and_the_pool_goes_on() {
     let (mut cores, packets, bodies) = pool();
-    assert!(packets.len() > 100 && packets.iter().any(|p| p[0] == 3), "pokes are among them");
+    assert!(
+        packets.len() > 100 && [3, 7].iter().all(|kind| packets.iter().any(|p| p[0] == *kind)),
+        "pokes and coordinates"
+    );
+    assert!(cores.iter().take(3).all(|c| c.counters().user_events == 2), "events arrive");
     let mut rng = ChaCha8Rng::seed_from_u64(99);
     let mut now = Duration::from_secs(100);
     for round in 0..20_000_usize {

@@ -17,19 +17,22 @@ mod datagram;
 mod probe;
 mod stream;
 mod tick;
+mod user;
 
 use crate::{
     Keyring, MemberEvent, NameConflict, NodeId, Timing,
     awareness::Awareness,
-    codec::WireCodec,
+    codec::{WireCodec, is_ack},
     counters::Counters,
     meta::Meta,
-    packet::{Item, Items, Packet},
+    packet::{COORDINATE_BYTES, Item, Items, Packet},
     rng::FocaRng,
     roster::{Roster, Told},
     seal::{OVERHEAD, Seal},
     sink::{Note, Sink},
     suspicion::Suspicion,
+    user::{UserEvent, UserEvents},
+    vivaldi::Vivaldi,
 };
 use foca::{Foca, PeriodicParams, Timer, TimerToken};
 use rand::{Rng as _, SeedableRng as _};
@@ -81,6 +84,8 @@ pub struct CoreConfig {
     pub reconnect_timeout: Duration,
     /// How long a member that left is remembered.
     pub tombstone_timeout: Duration,
+    /// Keep a network coordinate, and tell it to those who probe.
+    pub coordinates: bool,
 }
 
 /// Something for the shell to do.
@@ -95,6 +100,8 @@ pub enum Output {
     },
     /// Tell the agent.
     Event(MemberEvent),
+    /// A user event that was not seen before, those of our own included.
+    User(UserEvent),
     /// Warn the operator.
     Conflict(NameConflict),
     /// Exchange the full state with this address over a stream ([`Core::sync_request`]).
@@ -133,6 +140,8 @@ struct Want {
 #[derive(Clone, Copy, Default, Debug)]
 struct Probe {
     number: u8,
+    /// Whom it asks, since when.
+    sent: Option<(NodeId, Duration)>,
     answered: bool,
     asked: u32,
     nacks: u32,
@@ -194,6 +203,8 @@ pub struct Core {
     timer_count: u64,
     outputs: VecDeque<Output>,
     counters: Counters,
+    user: UserEvents,
+    vivaldi: Option<Vivaldi>,
     rng: ChaCha8Rng,
 }
 
@@ -250,6 +261,8 @@ impl Core {
             timer_count: 0,
             outputs: VecDeque::new(),
             counters: Counters::default(),
+            user: UserEvents::default(),
+            vivaldi: config.coordinates.then(Vivaldi::default),
             rng: own_rng,
         };
         core.roster.up(id, now);
@@ -397,7 +410,15 @@ impl Core {
         }
         for (to, bytes) in sends {
             let digest = self.roster.digest();
-            self.send(to.addr(), &Packet::Swim { digest, bytes: &bytes });
+            // A coordinate rides along where there is room; under churn the updates come first.
+            let room = bytes.len() + COORDINATE_BYTES + 9 <= CONTENT_BYTES_MAX;
+            match self.vivaldi.as_ref().filter(|_| room && is_ack(&bytes)) {
+                Some(v) => {
+                    let coordinate = *v.own();
+                    self.send(to.addr(), &Packet::Placed { digest, coordinate, bytes: &bytes });
+                }
+                None => self.send(to.addr(), &Packet::Swim { digest, bytes: &bytes }),
+            }
         }
     }
 
@@ -408,6 +429,7 @@ impl Core {
                 self.want(now, id);
             }
             Note::Down(id) => {
+                self.displaced(&id);
                 self.suspicions.remove(&id);
                 self.wants.remove(&id);
                 if self.roster.down(&id, now) && self.roster.run(&id).is_some_and(|n| !n.left) {
@@ -415,6 +437,7 @@ impl Core {
                 }
             }
             Note::Renamed(old, new) => {
+                self.displaced(&old);
                 self.suspicions.remove(&old);
                 self.wants.remove(&old);
                 self.roster.renamed(new, now);

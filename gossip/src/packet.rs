@@ -5,9 +5,13 @@ use crate::{
     wire::{Reader, WireError, put_node},
 };
 use foca::Incarnation;
+use types::{
+    Str,
+    coordinate::{Coordinate, DIMENSIONS},
+};
 
 /// What a packet carries once it is opened.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Packet<'a> {
     /// A message of foca, with broadcasts, and the sender's digest of who is alive.
     Swim { digest: u64, bytes: &'a [u8] },
@@ -23,6 +27,27 @@ pub(crate) enum Packet<'a> {
     Nack { src: NodeId, dst: NodeId, target: NodeId },
     /// Tells a member that it was declared dead, so that it comes back as a new run.
     Dead { dst: NodeId },
+    /// As `Swim`, for an answer to a probe that says where the sender is.
+    Placed { digest: u64, coordinate: Coordinate, bytes: &'a [u8] },
+}
+
+/// Bytes that a coordinate adds to a packet.
+pub(crate) const COORDINATE_BYTES: usize = (DIMENSIONS + 3) * 8;
+
+fn put_coordinate(out: &mut Vec<u8>, c: &Coordinate) {
+    for v in c.vec.iter().chain([&c.error, &c.adjustment, &c.height]) {
+        out.extend(v.to_bits().to_be_bytes());
+    }
+}
+
+fn coordinate(r: &mut Reader<'_>) -> Result<Coordinate, WireError> {
+    let mut number = || r.u64().map(f64::from_bits);
+    let mut vec = [0.0; DIMENSIONS];
+    for v in &mut vec {
+        *v = number()?;
+    }
+    let c = Coordinate { vec, error: number()?, adjustment: number()?, height: number()? };
+    if c.is_valid() { Ok(c) } else { Err(WireError::Malformed("coordinate")) }
 }
 
 /// Most identities in one [`Packet::Ask`].
@@ -73,6 +98,12 @@ impl<'a> Packet<'a> {
                 out.push(6);
                 put_node(out, dst);
             }
+            Self::Placed { digest, coordinate, bytes } => {
+                out.push(7);
+                out.extend(digest.to_be_bytes());
+                put_coordinate(out, coordinate);
+                out.extend_from_slice(bytes);
+            }
         }
     }
 
@@ -100,6 +131,10 @@ impl<'a> Packet<'a> {
             4 => Self::Alive { src: r.node()?, dst: r.node()?, incarnation: r.u16()? },
             5 => Self::Nack { src: r.node()?, dst: r.node()?, target: r.node()? },
             6 => Self::Dead { dst: r.node()? },
+            7 => {
+                let (digest, coordinate) = (r.u64()?, coordinate(&mut r)?);
+                return Ok(Self::Placed { digest, coordinate, bytes: r.rest() });
+            }
             _ => return Err(WireError::Malformed("packet kind")),
         };
         r.end()?;
@@ -116,6 +151,8 @@ pub(crate) enum Item<'a> {
     Suspect { target: NodeId, incarnation: Incarnation, from: NodeId },
     /// An operator says that `target`, in its record `version` or an earlier one, has left.
     ForceLeave { target: NodeId, version: u32, prune: bool },
+    /// A user event.
+    User { ltime: u64, name: Str, payload: &'a [u8] },
 }
 
 impl<'a> Item<'a> {
@@ -138,6 +175,13 @@ impl<'a> Item<'a> {
                 out.extend(version.to_be_bytes());
                 out.push(u8::from(*prune));
             }
+            Self::User { ltime, name, payload } => {
+                out.push(3);
+                out.extend(ltime.to_be_bytes());
+                out.push(name.len() as u8);
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(payload);
+            }
         }
         out
     }
@@ -148,6 +192,7 @@ impl<'a> Item<'a> {
             0 => return Ok(Self::Meta(r.rest())),
             1 => Self::Suspect { target: r.node()?, incarnation: r.u16()?, from: r.node()? },
             2 => Self::ForceLeave { target: r.node()?, version: r.u32()?, prune: r.u8()? == 1 },
+            3 => return Ok(Self::User { ltime: r.u64()?, name: r.text()?, payload: r.rest() }),
             _ => return Err(WireError::Malformed("broadcast kind")),
         };
         r.end()?;
@@ -161,6 +206,7 @@ pub(crate) enum ItemKey {
     Meta(std::net::SocketAddr),
     Suspect(std::net::SocketAddr, NodeId),
     ForceLeave(std::net::SocketAddr),
+    User(u64, u64),
 }
 
 impl foca::Invalidates for ItemKey {
@@ -182,6 +228,7 @@ impl foca::BroadcastHandler<NodeId> for Items {
             Item::Meta(record) => ItemKey::Meta(Reader::new(record).node()?.addr()),
             Item::Suspect { target, from, .. } => ItemKey::Suspect(target.addr(), from),
             Item::ForceLeave { target, .. } => ItemKey::ForceLeave(target.addr()),
+            Item::User { ltime, .. } => ItemKey::User(ltime, crate::seal::fnv64(&[data])),
         }))
     }
 }

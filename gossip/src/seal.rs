@@ -235,7 +235,8 @@ impl Seal {
                 word.copy_from_slice(&nonce[8..16]);
                 let lane = usize::from(!matches!(context, Context::Packet));
                 if !faults::on(Fault::ReplayedGossipAccepted)
-                    && !self.seen[lane].accept(salt, u64::from_be_bytes(word)) {
+                    && !self.seen[lane].accept(salt, u64::from_be_bytes(word))
+                {
                     return Err(OpenError::Replayed);
                 }
                 Ok((body, Some(*nonce)))

@@ -12,7 +12,7 @@ pub(crate) enum Note {
     Renamed(NodeId, NodeId),
     /// Our own identity was declared dead and renewed.
     Rejoined,
-    PingSent(u8),
+    PingSent(u8, NodeId),
     /// Others were asked to probe for us.
     PingReqSent,
     ProbeFailed,
@@ -49,7 +49,7 @@ impl foca::Runtime<NodeId> for Sink {
             Notification::DataSent(header) => {
                 self.incarnation = header.src_incarnation;
                 match header.message {
-                    Message::Ping(number) => Note::PingSent(number),
+                    Message::Ping(number) => Note::PingSent(number, header.dst),
                     Message::PingReq { .. } => Note::PingReqSent,
                     _ => return,
                 }

@@ -5,6 +5,7 @@ use crate::{
     wire::{Reader, WireError, put_node},
 };
 use foca::Incarnation;
+use types::Str;
 use zeroize::Zeroizing;
 
 /// What one side knows of a member.
@@ -28,6 +29,14 @@ pub(crate) struct SyncEntry<'a> {
     pub(crate) record: &'a [u8],
 }
 
+/// A user event in a full state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct SyncEvent<'a> {
+    pub(crate) ltime: u64,
+    pub(crate) name: Str,
+    pub(crate) payload: &'a [u8],
+}
+
 /// What a keyring request asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum KeyringAction {
@@ -44,8 +53,9 @@ pub enum KeyringAction {
 /// A message on a stream.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum StreamMessage<'a> {
-    /// Full state; the first entry is the sender. `join`: the sender is new here.
-    Sync { join: bool, entries: Vec<SyncEntry<'a>> },
+    /// Full state; the first entry is the sender. `join`: the sender is new here. `clock` and `events`: Lamport time of the
+    /// sender's next user event, and those that it remembers.
+    Sync { join: bool, clock: u64, events: Vec<SyncEvent<'a>>, entries: Vec<SyncEntry<'a>> },
     /// Are you there?
     Ping { dst: NodeId },
     /// I am.
@@ -62,8 +72,17 @@ impl<'a> StreamMessage<'a> {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
         match self {
-            Self::Sync { join, entries } => {
+            Self::Sync { join, clock, events, entries } => {
                 out.extend([0, u8::from(*join)]);
+                out.extend(clock.to_be_bytes());
+                out.extend((events.len() as u16).to_be_bytes());
+                for e in events {
+                    out.extend(e.ltime.to_be_bytes());
+                    out.push(e.name.len() as u8);
+                    out.extend_from_slice(e.name.as_bytes());
+                    out.extend((e.payload.len() as u16).to_be_bytes());
+                    out.extend_from_slice(e.payload);
+                }
                 for e in entries {
                     put_node(&mut out, &e.id);
                     out.extend(e.incarnation.to_be_bytes());
@@ -106,6 +125,13 @@ impl<'a> StreamMessage<'a> {
         let message = match r.u8()? {
             0 => {
                 let join = r.u8()? == 1;
+                let clock = r.u64()?;
+                let mut events = Vec::new();
+                for _ in 0..r.u16()? {
+                    let (ltime, name) = (r.u64()?, r.text()?);
+                    let n = usize::from(r.u16()?);
+                    events.push(SyncEvent { ltime, name, payload: r.bytes(n)? });
+                }
                 let mut entries = Vec::new();
                 while !r.is_empty() {
                     let id = r.node()?;
@@ -121,7 +147,7 @@ impl<'a> StreamMessage<'a> {
                     let n = usize::from(r.u16()?);
                     entries.push(SyncEntry { id, incarnation, state, ago_s, record: r.bytes(n)? });
                 }
-                Self::Sync { join, entries }
+                Self::Sync { join, clock, events, entries }
             }
             1 => Self::Ping { dst: r.node()? },
             2 => Self::Pong { src: r.node()?, incarnation: r.u16()? },

@@ -166,3 +166,57 @@ fn one_seed_one_trace() {
     assert_eq!(run(11), run(11));
     assert_ne!(run(11).0, run(12).0);
 }
+
+#[test]
+fn a_user_event_reaches_all_once_and_those_who_missed_it_but_nobody_who_joins_later() {
+    let nodes = 100;
+    let mut sim = Sim::new(11, Timing::lan(), None);
+    form(&mut sim, nodes, MINUTE).expect("all see all");
+    sim.loss = 0.2;
+    sim.side[7] = 1;
+    sim.fire(3, "deploy");
+    let took = sim.run_until(MINUTE, |s| s.told("deploy").0 == nodes - 1).expect("all are told");
+    println!("{nodes} nodes told in {took:?} at 20 % loss");
+    assert_eq!(sim.told("deploy").1, nodes - 1, "once each");
+    // What gossip does not repeat any more comes with the full state.
+    sim.run(MINUTE);
+    sim.side[7] = 0;
+    sim.run_until(MINUTE * 5, |s| s.told("deploy").0 == nodes).expect("whoever was away is told, too");
+    let new = sim.start();
+    sim.join(new, 50);
+    sim.run_until(MINUTE, |s| s.all_see(nodes + 1)).expect("the new one is seen");
+    sim.run(MINUTE * 2);
+    assert_eq!(sim.told("deploy"), (nodes, nodes), "the new one does not hear of old events");
+    sim.fire(50, "second");
+    sim.run_until(MINUTE, |s| s.told("second").0 == nodes + 1).expect("but of new ones");
+    sim.fire(new, "third");
+    sim.run_until(MINUTE, |s| s.told("third").0 == nodes + 1).expect("and is heard");
+}
+
+#[test]
+fn coordinates_tell_sites_apart() {
+    let nodes = 30;
+    let mut sim = Sim::new(12, Timing::lan(), None);
+    sim.sites = 2;
+    form(&mut sim, nodes, MINUTE).expect("all see all");
+    sim.run(MINUTE * 5);
+    let at = |i: usize| *sim.cores[i].coordinate().unwrap();
+    let (mut near, mut far) = (Vec::new(), Vec::new());
+    for a in 0..nodes {
+        for b in 0..a {
+            let list = if a % 2 == b % 2 { &mut near } else { &mut far };
+            list.push(at(a).round_trip(&at(b)).as_secs_f64() * 1000.0);
+        }
+    }
+    let median = |list: &mut Vec<f64>| {
+        list.sort_by(f64::total_cmp);
+        list[list.len() / 2]
+    };
+    let (near, far) = (median(&mut near), median(&mut far));
+    println!(
+        "median estimates: {near:.1} ms within a site (1.4 true), {far:.1} ms between sites (41.4 true)"
+    );
+    assert!(near < 6.0 && (30.0..55.0).contains(&far), "{near} {far}");
+    let other = sim.cores[1].id().addr();
+    assert!(sim.cores[0].coordinate_of(other).is_some(), "who was probed is known");
+}

@@ -5,7 +5,11 @@
 //! any other pending one has ended. Histories are checked key by key, since linearizability is local.
 
 use crate::history::{Call, Outcome};
-use std::{collections::HashSet, fmt, hash::Hash};
+use std::{
+    collections::{BTreeSet, HashSet},
+    fmt,
+    hash::Hash,
+};
 
 /// An object as a sequential machine.
 pub trait Model {
@@ -21,8 +25,15 @@ pub trait Model {
     fn step(&self, state: &Self::State, op: &Self::Op) -> Option<Self::State>;
     /// Whether `op` can never change a state, so that a history without it allows whatever it allowed with it.
     fn is_read(&self, op: &Self::Op) -> bool;
-    /// Whether a call without an answer may be needed to understand `kept`: such calls are shown with a failure.
-    fn bears_on(&self, open: &Self::Op, kept: &Self::Op) -> bool;
+    /// What `op` is about, for objects whose histories can be reduced to some subjects: whatever order explains the whole
+    /// then also explains what [`Model::about`] leaves of it. Empty for others.
+    fn subjects(&self, _op: &Self::Op) -> Vec<u64> {
+        Vec::new()
+    }
+    /// What is left of `op` in a history about `kept` alone; `None` if nothing is.
+    fn about(&self, op: &Self::Op, _kept: &BTreeSet<u64>) -> Option<Self::Op> {
+        Some(op.clone())
+    }
 }
 
 /// The result for one key.
@@ -37,7 +48,9 @@ pub enum Verdict {
 }
 
 /// Configurations that are looked at before the search gives up.
-pub const LIMIT: usize = 3_000_000;
+pub const LIMIT: usize = 1_000_000;
+/// The same for parts, of which there are many.
+const PART_LIMIT: usize = 20_000;
 
 /// A set of calls.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -62,8 +75,25 @@ struct Taken<S> {
 }
 
 /// Looks for an order. `calls` are those of one key in order of start, without those that certainly did not happen.
+///
+/// Most of what is wrong is wrong with two values alone, and quickly found there; the search over the whole then is for the rest,
+/// and for certainty.
 pub fn check<M: Model>(model: &M, calls: &[Call<M::Op>]) -> Verdict {
-    search(model, calls, LIMIT)
+    if wrong_pair(model, calls).is_some() { Verdict::Not } else { search(model, calls, LIMIT) }
+}
+
+/// The history of some subjects.
+fn project<M: Model>(model: &M, calls: &[Call<M::Op>], kept: &BTreeSet<u64>) -> Vec<Call<M::Op>> {
+    let left = |c: &Call<M::Op>| model.about(&c.op, kept).map(|op| Call { op, ..c.clone() });
+    calls.iter().filter_map(left).collect()
+}
+
+/// One or two subjects whose history has no order.
+fn wrong_pair<M: Model>(model: &M, calls: &[Call<M::Op>]) -> Option<BTreeSet<u64>> {
+    let all: BTreeSet<u64> = calls.iter().flat_map(|c| model.subjects(&c.op)).collect();
+    let alone = all.iter().map(|a| BTreeSet::from([*a]));
+    let pairs = all.iter().flat_map(|a| all.range(..*a).map(|b| BTreeSet::from([*a, *b])));
+    alone.chain(pairs).find(|kept| search(model, &project(model, calls, kept), PART_LIMIT) == Verdict::Not)
 }
 
 pub(crate) fn search<M: Model>(model: &M, calls: &[Call<M::Op>], limit: usize) -> Verdict {
@@ -135,93 +165,65 @@ fn horizon<O>(calls: &[Call<O>], pending: impl Iterator<Item = usize>) -> u64 {
 /// The smallest part of a history without an order.
 #[derive(Clone, Debug)]
 pub struct Failure<O> {
-    /// Calls without an order, in order of start. Those that need not be as they are were taken out, or made calls whose
-    /// outcome is left open.
+    /// Calls without an order, in order of start.
     pub calls: Vec<Call<O>>,
-    /// Calls without an answer that bear on none of those; they are left out.
-    pub aside: usize,
     /// Calls of the key before they were reduced.
     pub of: usize,
 }
 
-/// Reduces a history without an order: cuts it at the first answer that makes it impossible, then takes out answers of reads
-/// and opens outcomes of writes as long as there is still no order. Both only ever allow more, so what is left is wrong by
-/// itself.
+/// Reduces a history without an order: to two subjects if that is enough, to what had been answered when it became impossible,
+/// and without answers of reads that do not matter. Each step only ever allows more, so what is left is wrong by itself.
 pub fn shrink<M: Model>(model: &M, calls: &[Call<M::Op>]) -> Failure<M::Op> {
     let of = calls.len();
-    let bad = |part: &[Call<M::Op>]| search(model, part, LIMIT / 10) == Verdict::Not;
-    let mut ends: Vec<u64> = calls.iter().filter_map(Call::deadline).collect();
+    let mut best = match wrong_pair(model, calls) {
+        Some(kept) => project(model, calls, &kept),
+        None => calls.to_vec(),
+    };
+    let bad = |part: &[Call<M::Op>]| search(model, part, PART_LIMIT * 4) == Verdict::Not;
+    let mut ends: Vec<u64> = best.iter().filter_map(Call::deadline).collect();
     ends.sort_unstable();
     // A longer history only demands more, so the first bad cut can be found by halves.
     let (mut low, mut high) = (0, ends.len().saturating_sub(1));
     while low < high {
         let middle = usize::midpoint(low, high);
-        if bad(&cut(calls, ends[middle])) { high = middle } else { low = middle + 1 }
+        if bad(&cut(model, &best, ends[middle])) { high = middle } else { low = middle + 1 }
     }
-    let mut best = ends.get(low).map_or_else(|| calls.to_vec(), |end| cut(calls, *end));
-    if !bad(&best) {
-        best = calls.to_vec();
+    if let Some(short) = ends.get(low).map(|end| cut(model, &best, *end)).filter(|short| bad(short)) {
+        best = short;
     }
     // Several at a time first: most answers have nothing to do with it.
-    let mut size = (best.len() / 2).max(1);
+    let mut size = best.len().max(1);
     loop {
         let mut at = 0;
         while at < best.len() {
             let range = at..(at + size).min(best.len());
-            let relaxed = relax(model, &best, range.clone());
-            if relaxed.as_ref().is_some_and(|r| bad(r)) {
-                let less = relaxed.unwrap_or_default();
-                at += size - (best.len() - less.len()).min(size);
+            let mut less = Vec::with_capacity(best.len());
+            less.extend(
+                best.iter()
+                    .enumerate()
+                    .filter(|(i, c)| !range.contains(i) || !model.is_read(&c.op))
+                    .map(|(_, c)| c.clone()),
+            );
+            let gone = best.len() - less.len();
+            if gone > 0 && bad(&less) {
                 best = less;
-            } else {
-                at += size;
             }
+            at += size.saturating_sub(gone).max(1);
         }
         if size == 1 {
             break;
         }
         size /= 2;
     }
-    let kept: Vec<M::Op> =
-        best.iter().filter(|c| c.outcome == Outcome::Ok).map(|c| c.op.clone()).collect();
-    let (calls, aside): (Vec<_>, Vec<_>) = best
-        .into_iter()
-        .partition(|c| c.outcome == Outcome::Ok || kept.iter().any(|k| model.bears_on(&c.op, k)));
-    Failure { calls, aside: aside.len(), of }
+    Failure { calls: best, of }
 }
 
 /// The history as it was at `end`: later calls are not there, and those that had no answer yet have none.
-fn cut<O: Clone>(calls: &[Call<O>], end: u64) -> Vec<Call<O>> {
-    let begun = calls.iter().filter(|c| c.start <= end);
-    let open = |c: &Call<O>| {
-        let mut c = c.clone();
-        if c.deadline().is_some_and(|d| d > end) {
-            c.outcome = Outcome::Info;
-        }
-        c
-    };
-    begun.map(open).collect()
-}
-
-/// Reads in `range` go, writes lose their answer; `None` if nothing there can be relaxed.
-fn relax<M: Model>(
-    model: &M,
-    calls: &[Call<M::Op>],
-    range: std::ops::Range<usize>,
-) -> Option<Vec<Call<M::Op>>> {
-    let mut out = Vec::with_capacity(calls.len());
-    let mut changed = false;
-    for (i, call) in calls.iter().enumerate() {
-        if !range.contains(&i) {
-            out.push(call.clone());
-        } else if model.is_read(&call.op) {
-            changed = true;
-        } else {
-            changed |= call.outcome == Outcome::Ok;
-            out.push(Call { outcome: Outcome::Info, ..call.clone() });
-        }
-    }
-    changed.then_some(out)
+fn cut<M: Model>(model: &M, calls: &[Call<M::Op>], end: u64) -> Vec<Call<M::Op>> {
+    let open = |c: &Call<M::Op>| c.deadline().is_none_or(|d| d > end);
+    // A read without an answer says nothing.
+    let begun = calls.iter().filter(|c| c.start <= end && !(open(c) && model.is_read(&c.op)));
+    begun.map(|c| Call { outcome: if open(c) { Outcome::Info } else { c.outcome }, ..c.clone() }).collect()
 }
 
 #[cfg(test)]

@@ -112,8 +112,10 @@ impl Client {
             },
         };
         let host = self.server;
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         let limit = Some(self.limit + wait);
         let asked = stream
             .set_nodelay(true)
@@ -147,7 +149,8 @@ fn receive(stream: &mut TcpStream) -> Result<(Reply, bool)> {
     };
     let text = String::from_utf8_lossy(&bytes[..head]).into_owned();
     let mut lines = text.split("\r\n");
-    let status = lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).context("no HTTP")?;
+    let status =
+        lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).context("no HTTP")?;
     let (mut length, mut chunked, mut keep) = (0, false, true);
     let (mut index, mut date) = (0, String::new());
     for (name, value) in lines.filter_map(|l| l.split_once(':')) {
@@ -217,7 +220,8 @@ mod tests {
         let whole = reply(b"HTTP/1.1 200 OK\r\nX-Consul-Index: 7\r\nContent-Length: 4\r\n\r\ntrue")?;
         assert_eq!(whole.clone().read().map(|r| r.1), Ok(7));
         assert_eq!(whole.done(), Done::Yes("true".into()));
-        let chunks = reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\ntr\r\n2\r\nue\r\n0\r\n\r\n")?;
+        let chunks =
+            reply(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\ntr\r\n2\r\nue\r\n0\r\n\r\n")?;
         assert_eq!(chunks.done(), Done::Yes("true".into()));
         let leaderless = reply(b"HTTP/1.1 500 Error\r\nContent-Length: 17\r\n\r\nNo cluster leader")?;
         assert_eq!(leaderless.done(), Done::No(500, "No cluster leader".into()));

@@ -5,6 +5,7 @@
 //! `workload` has the clients. It ends only processes that it started, by their id, and leaves no namespace or mount behind.
 #![allow(clippy::disallowed_methods, reason = "real processes run in real time")]
 
+pub mod attack;
 pub mod catches;
 pub mod check;
 pub mod client;
@@ -13,6 +14,7 @@ pub mod history;
 pub mod nemesis;
 pub mod net;
 pub mod ops;
+pub mod report;
 pub mod rules;
 pub mod run;
 pub mod workload;

@@ -5,10 +5,12 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use faults::Fault;
 use jepsen_lite::{
+    attack::{Here, Tried, attack},
     catches,
-    cluster::{Cluster, Setup, try_disk, try_net},
+    cluster::Setup,
     nemesis::Nemesis,
-    run::{Outcomes, Plan, run, show},
+    report,
+    run::Plan,
     workload::{self, Workload},
 };
 use std::{
@@ -73,7 +75,12 @@ fn catalogue() -> String {
     }
     out.push_str("\nFaults, and what finds them:\n");
     for c in catches::ALL {
-        out.push_str(&format!("  {:<30} --workload {} --nemesis {}\n", c.fault.name(), c.workload, c.nemesis));
+        out.push_str(&format!(
+            "  {:<30} --workload {} --nemesis {}\n",
+            c.fault.name(),
+            c.workload,
+            c.nemesis
+        ));
     }
     out
 }
@@ -93,7 +100,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn main() -> ExitCode {
     let flags = Flags::parse();
     watch_signals();
-    match attack(&flags) {
+    match sweep(&flags) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(e) => {
@@ -156,6 +163,12 @@ fn is_ours(binary: &Path) -> Result<bool> {
     Ok(String::from_utf8_lossy(&out.stdout).contains("Praetor"))
 }
 
+/// Whether a program was built with faults: only such a one minds a name that is none.
+fn has_faults(binary: &Path) -> Result<bool> {
+    let out = Command::new(binary).arg("version").env("PRAETOR_FAULT", "?").output();
+    Ok(!out.with_context(|| binary.display().to_string())?.status.success())
+}
+
 /// One line of what is to be done.
 struct Task {
     workload: &'static dyn Workload,
@@ -174,7 +187,10 @@ fn tasks(flags: &Flags) -> Result<Vec<Task>> {
         Some("all") => return catches::ALL.iter().map(known).collect(),
         Some(name) => {
             let names = Fault::ALL.map(Fault::name).join(", ");
-            Some(Fault::of(name).with_context(|| format!("there is no fault {name:?}; there are {names}, all"))?)
+            Some(
+                Fault::of(name)
+                    .with_context(|| format!("there is no fault {name:?}; there are {names}, all"))?,
+            )
         }
     };
     let said = std::env::args().any(|a| a.starts_with("--workload") || a.starts_with("--nemesis"));
@@ -187,25 +203,21 @@ fn tasks(flags: &Flags) -> Result<Vec<Task>> {
     Ok(both.map(|(workload, nemesis)| Task { workload, nemesis, fault }).collect())
 }
 
-/// Why a nemesis cannot be had here, if it cannot.
-struct Here {
-    net: Option<String>,
-    disk: Option<String>,
-}
-
-fn attack(flags: &Flags) -> Result<bool> {
+fn sweep(flags: &Flags) -> Result<bool> {
     let tasks = tasks(flags)?;
     let faulty = flags.fault.is_some();
-    let named = flags.binary.clone().or_else(|| std::env::var_os("PRAETOR_BINARY").map(PathBuf::from));
-    let binary = match named {
-        Some(binary) if !faulty => binary,
-        _ => build(faulty)?,
-    };
+    let other = || std::env::var_os("PRAETOR_BINARY").filter(|_| !faulty).map(PathBuf::from);
+    let binary = flags.binary.clone().or_else(other).map_or_else(|| build(faulty), Ok)?;
+    if faulty && !has_faults(&binary)? {
+        bail!(
+            "{} makes no mistakes on demand; without --binary the build that does is made",
+            binary.display()
+        );
+    }
     let ours = is_ours(&binary)?;
     let seed = flags.seed.unwrap_or_else(rand::random);
     let dir = tempfile::Builder::new().prefix("jepsen-").tempdir()?;
-    let why = |r: Result<()>| r.err().map(|e| format!("{e:#}"));
-    let here = Here { net: why(try_net()), disk: why(try_disk(dir.path())) };
+    let here = Here::look(dir.path());
     if let Some(why) = &here.net {
         println!("no network of our own, servers are on 127.0.0.1: {why}");
     }
@@ -217,7 +229,7 @@ fn attack(flags: &Flags) -> Result<bool> {
         flags.servers,
         flags.time.as_secs()
     );
-    println!("{HEAD}");
+    println!("{}", report::HEAD);
     let (mut passed, mut all_found) = (true, true);
     for (n, task) in tasks.iter().enumerate() {
         if interrupted() {
@@ -234,97 +246,21 @@ fn attack(flags: &Flags) -> Result<bool> {
             clocks: task.nemesis == Nemesis::Clock,
             seed,
         };
-        let Some(outcomes) = one(&setup, task, &plan, &here, flags.keep)? else { continue };
+        let outcomes =
+            match attack(&setup, task.workload, task.nemesis, &plan, &here, flags.keep, &interrupted)? {
+                Tried::Done(outcomes) => outcomes,
+                Tried::NotHere(why) => {
+                    println!("{:<9} {:<11} not here: {why}", task.workload.name(), task.nemesis.name());
+                    continue;
+                }
+            };
         passed &= outcomes.passed();
         all_found &= !outcomes.passed();
-        line(&outcomes, task.fault);
+        println!("{}", report::text(&outcomes, task.fault));
     }
     if flags.keep {
         println!("logs and histories: {}", dir.keep().display());
     }
     // What is asked with `all` is whether all are found.
     Ok(if flags.fault.as_deref() == Some("all") { all_found } else { passed })
-}
-
-/// Runs one task; `None` when it cannot be had here.
-fn one(setup: &Setup, task: &Task, plan: &Plan, here: &Here, keep: bool) -> Result<Option<Outcomes>> {
-    let missing = match task.nemesis {
-        n if n.needs_net() => here.net.clone(),
-        Nemesis::DiskFull => here.disk.clone(),
-        _ => None,
-    };
-    let skip = |why: &str| println!("{:<9} {:<11} not here: {why}", task.workload.name(), task.nemesis.name());
-    if let Some(why) = missing {
-        skip(&why);
-        return Ok(None);
-    }
-    std::fs::create_dir_all(&setup.dir)?;
-    let cluster = match Cluster::new(setup) {
-        Err(e) if task.nemesis == Nemesis::Clock => {
-            skip(&format!("{e:#}"));
-            return Ok(None);
-        }
-        other => other?,
-    };
-    // Every thread that asks servers has to be where they can be reached; this one lives as long as the cluster.
-    let done = std::thread::scope(|scope| {
-        let work = || {
-            if let Some(net) = &cluster.net {
-                net.enter()?;
-            }
-            cluster.start_all()?;
-            cluster.wait_well(&interrupted)?;
-            run(&cluster, task.workload, task.nemesis, plan, keep.then_some(&*setup.dir), &interrupted)
-        };
-        scope.spawn(work).join()
-    });
-    let outcomes = done.map_err(|_panic| anyhow::anyhow!("the run panicked"))?;
-    drop(cluster);
-    if !keep {
-        // The next run needs the space; what cannot be removed goes with the parent.
-        let _ = std::fs::remove_dir_all(&setup.dir);
-    }
-    outcomes.map(Some)
-}
-
-const HEAD: &str = "\
-workload  nemesis         ops      ok unknown  failed  without writes  well after  verdict";
-
-fn line(o: &Outcomes, fault: Option<Fault>) {
-    println!(
-        "{:<9} {:<11} {:>7} {:>7} {:>7} {:>7}  {:>12.2} s  {:>8.2} s  {}{}",
-        o.workload,
-        o.nemesis.name(),
-        o.ok + o.unknown + o.failed,
-        o.ok,
-        o.unknown,
-        o.failed,
-        o.gap.as_secs_f64(),
-        o.recovery.as_secs_f64(),
-        o.verdict(),
-        fault.map(|f| format!(" (fault {f})")).unwrap_or_default()
-    );
-    for trouble in &o.troubles {
-        println!("  {}", trouble.replace('\n', "\n  "));
-    }
-    // One of each kind says what there is to say.
-    let mut said = std::collections::BTreeSet::new();
-    let mut small: Vec<_> = o.broken.iter().collect();
-    small.sort_by_key(|b| b.calls.len());
-    for broken in small.iter().filter(|b| said.insert(b.what.split(char::is_numeric).next().unwrap_or_default())) {
-        println!("  {}", show(broken).trim_end().replace('\n', "\n  "));
-    }
-    if !o.passed() {
-        let keys = o.broken.len();
-        println!("  {keys} broken promises, {} undecided keys; harm: {}", o.undecided, told(&o.harm));
-    }
-}
-
-fn told(harm: &[(u64, String)]) -> String {
-    let mut out: Vec<_> =
-        harm.iter().take(12).map(|(at, what)| format!("{:.1} s {what}", *at as f64 / 1e6)).collect();
-    if harm.len() > out.len() {
-        out.push(format!("and {} more", harm.len() - out.len()));
-    }
-    if out.is_empty() { "none".into() } else { out.join(", ") }
 }

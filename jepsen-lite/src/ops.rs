@@ -181,18 +181,43 @@ impl Model for Register {
         matches!(op, Op::Read { .. } | Op::Pair { .. } | Op::Cas { done: false, .. })
     }
 
-    fn bears_on(&self, open: &Op, kept: &Op) -> bool {
-        let result = match open {
-            Op::Write { value } | Op::Cas { new: value, .. } => Some(*value),
-            _ => None,
-        };
-        match kept {
-            Op::Read { value, .. } => *value == result,
-            Op::Pair { value, copy } => *value == result || *copy == result,
-            Op::Cas { old, done: true, .. } => *old == result,
-            _ => false,
+    fn subjects(&self, op: &Op) -> Vec<u64> {
+        match op {
+            Op::Read { value, .. } => vec![subject(*value)],
+            Op::Pair { value, copy } => vec![subject(*value), subject(*copy)],
+            Op::Write { value } => vec![*value],
+            Op::Cas { old, new, .. } => vec![subject(*old), *new],
+            Op::Delete => vec![NOTHING],
+            _ => Vec::new(),
         }
     }
+
+    /// Values are written once each, so a read of a kept value still follows its write with no other in between; what was
+    /// replaced may be gone, and then a replacement is a write. Nothing is a value as others, but that more than one call
+    /// writes it.
+    fn about(&self, op: &Op, kept: &BTreeSet<u64>) -> Option<Op> {
+        let keeps = |value: Option<u64>| kept.contains(&subject(value));
+        match op {
+            Op::Read { value, .. } => keeps(*value).then(|| op.clone()),
+            Op::Pair { value, copy } => (keeps(*value) || keeps(*copy)).then(|| op.clone()),
+            Op::Write { value } => keeps(Some(*value)).then(|| op.clone()),
+            Op::Cas { done: false, .. } => None,
+            Op::Cas { old, new, .. } if keeps(Some(*new)) => {
+                Some(if keeps(*old) { op.clone() } else { Op::Write { value: *new } })
+            }
+            // It has removed a value that is kept; what came instead is not.
+            Op::Cas { .. } => None,
+            Op::Delete => keeps(None).then_some(Op::Delete),
+            _ => None,
+        }
+    }
+}
+
+/// The absence of a value, as a subject.
+const NOTHING: u64 = 0;
+
+fn subject(value: Option<u64>) -> u64 {
+    value.unwrap_or(NOTHING)
 }
 
 /// A lock with fencing tokens, and the sessions that ask for it.
@@ -235,8 +260,9 @@ impl Model for Lock {
             Op::Acquire { session, done: false } => {
                 same(state.holder.is_some_and(|h| h != *session) || state.ended.contains(session))
             }
-            Op::Release { session, done: true } => (state.holder == Some(*session))
-                .then(|| LockState { holder: None, ..state.clone() }),
+            Op::Release { session, done: true } => {
+                (state.holder == Some(*session)).then(|| LockState { holder: None, ..state.clone() })
+            }
             Op::Release { session, done: false } | Op::Guarded { session, done: false } => {
                 same(state.holder != Some(*session))
             }
@@ -265,21 +291,5 @@ impl Model for Lock {
                 | Op::Acquire { done: false, .. }
                 | Op::Release { done: false, .. }
         )
-    }
-
-    fn bears_on(&self, open: &Op, kept: &Op) -> bool {
-        session(open).is_some() && session(open) == session(kept)
-    }
-}
-
-fn session(op: &Op) -> Option<u64> {
-    match op {
-        Op::Acquire { session, .. }
-        | Op::Release { session, .. }
-        | Op::Guarded { session, .. }
-        | Op::Destroy { session }
-        | Op::Expire { session } => Some(*session),
-        Op::Holder { session, .. } => *session,
-        _ => None,
     }
 }

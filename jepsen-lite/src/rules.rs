@@ -21,7 +21,7 @@ fn finding(what: impl Into<String>, calls: &[&Call<Op>]) -> Finding {
     Finding { what: what.into(), calls }
 }
 
-fn ok<'a>(calls: &'a [Call<Op>]) -> impl Iterator<Item = &'a Call<Op>> {
+fn ok(calls: &[Call<Op>]) -> impl Iterator<Item = &Call<Op>> {
     calls.iter().filter(|c| c.outcome == Outcome::Ok)
 }
 
@@ -68,7 +68,7 @@ fn index_of(call: &Call<Op>) -> Option<(u64, bool, Option<u32>)> {
     }
 }
 
-/// The index of a key or prefix never goes back: not on one server from one answer to the next, and not on any of them between
+/// The index of a key or prefix never goes back: not in what one server answers by itself, and not on any of them between
 /// linearizable reads. `calls` are those of one key.
 pub fn indexes_grow(calls: &[Call<Op>]) -> Option<Finding> {
     let mut groups = BTreeMap::<(Option<usize>, u32), Vec<&Call<Op>>>::new();
@@ -76,8 +76,7 @@ pub fn indexes_grow(calls: &[Call<Op>]) -> Option<Finding> {
         let Some((_, linear, epoch)) = index_of(call) else { continue };
         if linear {
             groups.entry((None, 0)).or_default().push(call);
-        }
-        if let Some(epoch) = epoch {
+        } else if let Some(epoch) = epoch {
             groups.entry((Some(call.server), epoch)).or_default().push(call);
         }
     }
@@ -88,7 +87,7 @@ pub fn indexes_grow(calls: &[Call<Op>]) -> Option<Finding> {
         let (mut at, mut highest): (usize, Option<&Call<Op>>) = (0, None);
         for call in group {
             while at < ended.len() && ended[at].end < call.start {
-                if index_of(ended[at]) .map(|i| i.0) > highest.and_then(index_of).map(|i| i.0) {
+                if index_of(ended[at]).map(|i| i.0) > highest.and_then(index_of).map(|i| i.0) {
                     highest = Some(ended[at]);
                 }
                 at += 1;
@@ -101,7 +100,10 @@ pub fn indexes_grow(calls: &[Call<Op>]) -> Option<Finding> {
                     Some(n) => format!("on server {}", n + 1),
                     None => "between linearizable reads".into(),
                 };
-                return Some(finding(format!("the index went back from {was} to {is} {whose}"), &[before, call]));
+                return Some(finding(
+                    format!("the index went back from {was} to {is} {whose}"),
+                    &[before, call],
+                ));
             }
         }
     }
@@ -214,7 +216,12 @@ mod tests {
 
     #[test]
     fn a_prefix_has_one_content_for_an_index() {
-        let list = |entries: &[(u64, u64)], index| Op::List { entries: entries.to_vec(), index, after: 0, epoch: None };
+        let list = |entries: &[(u64, u64)], index| Op::List {
+            entries: entries.to_vec(),
+            index,
+            after: 0,
+            epoch: None,
+        };
         let two = |a, b| contents(&[call(a, 0, 1, 0), call(b, 2, 3, 0)]).is_some();
         assert!(!two(list(&[(1, 5)], 5), list(&[(1, 5)], 5)));
         assert!(!two(list(&[(1, 5)], 5), list(&[], 6)));

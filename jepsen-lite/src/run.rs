@@ -4,7 +4,7 @@ use crate::{
     cluster::Cluster,
     history::{self, Call, Outcome},
     nemesis::{Attack, Nemesis},
-    ops::{Mode, Op},
+    ops::Op,
     workload::{Broken, Shared, Worker, Workload},
 };
 use anyhow::Result;
@@ -20,6 +20,8 @@ use std::{
 
 /// Clients of each server.
 const CLIENTS: usize = 2;
+/// Time for the last reads of all keys.
+const LAST_READS: Duration = Duration::from_secs(30);
 
 /// What is common to all runs.
 #[derive(Clone, Debug)]
@@ -168,8 +170,10 @@ pub fn run(
         Duration::ZERO
     });
     let ended = shared.now();
-    if troubles.is_empty() && !interrupted() {
+    if !interrupted() {
+        // Also when not all servers are well: what the others have may tell why.
         let mut last = Worker::new(&shared, clients, 0, plan.seed);
+        last.until = Some(Instant::now() + LAST_READS);
         workload.finish(&mut last);
         calls.extend(last.calls);
     }
@@ -200,32 +204,4 @@ pub fn run(
         troubles,
         harm: harm.into_inner(),
     })
-}
-
-/// Calls as lines for a reader.
-pub fn show(broken: &Broken) -> String {
-    let mut out = format!("key {}: {}\n", broken.key, broken.what);
-    let shown = broken.calls.len();
-    out.push_str(&format!("  {shown} of {} calls show it", broken.of));
-    if broken.aside > 0 {
-        out.push_str(&format!(" ({} more may have happened or not)", broken.aside));
-    }
-    out.push('\n');
-    for call in &broken.calls {
-        let end = match call.outcome {
-            Outcome::Ok => format!("{:>10.3}", call.end as f64 / 1000.0),
-            _ => format!("{:>10}", "open"),
-        };
-        out.push_str(&format!(
-            "  {:>10.3} ..{end} ms  client {:<2} server {}  {}\n",
-            call.start as f64 / 1000.0,
-            call.client,
-            call.server + 1,
-            call.op
-        ));
-    }
-    if broken.calls.iter().any(|c| matches!(c.op, Op::Read { mode: Mode::Stale, .. })) {
-        out.push_str("  (stale reads may be old, but not this)\n");
-    }
-    out
 }

@@ -207,7 +207,7 @@ fn update(shared: &Shared, old: &RaftStatus) -> RaftStatus {
 /// How long a half-way membership change of a former leader is left alone.
 const CHANGE_GRACE: Duration = Duration::from_secs(5);
 
-/// Publishes the state of consensus until it ends; ends the agent when a failing disk ended it.
+/// Publishes the state of consensus until it ends; ends the agent when a failing disk or a panic ended it.
 pub(crate) async fn run(shared: Arc<Shared>, out: watch::Sender<RaftStatus>) {
     let mut metrics = shared.raft.metrics();
     let mut changing_since: Option<Instant> = None;
@@ -218,7 +218,9 @@ pub(crate) async fn run(shared: Arc<Shared>, out: watch::Sender<RaftStatus>) {
             () = shared.stop.wait() => true,
         };
         let status = update(&shared, &out.borrow());
-        let failed = metrics.borrow_watched().running_state.clone().err();
+        // A panic closes the channel and leaves no error behind.
+        let failed = metrics.borrow_watched().running_state.clone().err().map(|e| e.to_string());
+        let failed = failed.or_else(|| ended.then(|| "it panicked".to_owned()));
         if status.role == Role::Leader && status.membership.changing {
             let since = *changing_since.get_or_insert_with(Instant::now);
             if since.elapsed() > CHANGE_GRACE {

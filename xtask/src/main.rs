@@ -34,10 +34,12 @@ const SHELLS: &[(&str, &[&str])] = &[
     ("gossip-driver", &["gossip", "types", "runtime", "telemetry"]),
     ("raft", &["types", "catalog", "faults", "runtime", "telemetry"]),
     ("tls", &["types", "connect-ca", "runtime"]),
-    ("rpc", &["types", "catalog", "faults", "filter", "runtime", "telemetry", "tls"]),
+    ("rpc", &["types", "archive", "catalog", "faults", "filter", "runtime", "telemetry", "tls"]),
     (
         "http-api",
-        &["types", "api", "connect-ca", "entries", "filter", "local", "rpc", "runtime", "telemetry", "tls"],
+        &[
+            "types", "api", "archive", "connect-ca", "entries", "filter", "local", "rpc", "runtime", "telemetry", "tls",
+        ],
     ),
     ("dns-server", &["types", "dns", "rpc", "runtime", "telemetry"]),
     ("checks", &["types", "api", "local", "rpc", "runtime", "telemetry", "tls"]),

@@ -36,7 +36,9 @@ impl MembershipPort for Agent {
                 build_date: Str::new_static(stats::BUILD_DATE),
             },
             debug_config: config::debug_config(&config),
-            coord: serde_json::Value::Null,
+            coord: self.lan.coordinate().map_or(serde_json::Value::Null, |c| {
+                serde_json::json!({ "Vec": c.vec, "Error": c.error, "Adjustment": c.adjustment, "Height": c.height })
+            }),
             member: Some(self.lan.local_member()),
             stats: self.stats(),
             meta: convert::node_meta(&config),
@@ -208,6 +210,7 @@ impl Agent {
         }
         self.dns_config.store(std::sync::Arc::new(dns));
         self.tls.install(material);
+        self.service.limits().set(convert::rates(&new));
         if let Some(http) = self.http.get() {
             let mut settings = convert::http(&old);
             settings.enable_debug = new.http.enable_debug;

@@ -20,8 +20,8 @@ impl SessionPort for Agent {
         token: SecretToken,
     ) -> PortFuture<'_, Option<Arc<Session>>> {
         let (datacenter, tenancy, id) = (datacenter.map(Str::new), tenancy.clone(), Str::new(id));
-        Box::pin(async move {
-            Ok(self.service.renew_session(datacenter.as_deref(), &token, tenancy, id).await?)
-        })
+        Box::pin(
+            async move { Ok(self.service.renew_session(datacenter.as_deref(), &token, tenancy, id).await?) },
+        )
     }
 }

@@ -13,6 +13,9 @@ const STREAM_QUEUE: usize = 16;
 const FLUSH: Duration = Duration::from_millis(200);
 
 impl TelemetryPort for Agent {
+    fn admit(&self, writes: bool) -> Result<(), types::RequestError> {
+        self.service.admit(writes)
+    }
     fn metrics_json(&self) -> Bytes {
         self.sample_metrics();
         serde_json::to_vec(&self.metrics.display()).unwrap_or_default().into()

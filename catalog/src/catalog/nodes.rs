@@ -141,6 +141,7 @@ impl Edit<'_> {
         let table = self.nodes(nodes);
         let Some(row) = table.rows.remove(from) else { return };
         self.broken.push(Broken::Node(nodes.clone(), from.clone()));
+        self.catalog.coordinates.remove(index, nodes, from, self.changes);
         let table = self.nodes(nodes);
         node.index = RaftIndex { create: row.node.index.create, modify: index };
         let node = Arc::new(node);
@@ -193,6 +194,7 @@ impl Edit<'_> {
     pub(super) fn remove_node(&mut self, nodes: &Scope, key: &Str) {
         let index = self.index;
         let Some(row) = self.row(nodes, key).cloned() else { return };
+        self.catalog.coordinates.remove(index, nodes, key, self.changes);
         let table = self.nodes(nodes);
         table.rows.remove(key);
         table.by_id.remove(&fold(&row.node.id));

@@ -3,6 +3,7 @@
 use super::group::Group;
 use crate::{
     address::Addresses,
+    coordinates::CoordinateTable,
     scope::{Scope, Scoped},
     topic::CheckState,
     vip::VipPool,
@@ -26,6 +27,8 @@ pub(crate) struct Catalog {
     pub vips: VipPool,
     /// Last change of any node or service row.
     pub rows_index: u64,
+    /// Where nodes are in the network.
+    pub coordinates: CoordinateTable,
 }
 
 /// Nodes of one partition and peer.

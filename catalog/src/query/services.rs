@@ -162,7 +162,7 @@ pub fn run_services_filtered(
 ) -> (QueryResult, u64) {
     let Query::Services { tenancy, peer } = query else { return super::run_query(store, query, node_meta) };
     let (result, index) = names_of(store, &Scope::new(tenancy, peer), node_meta, keep);
-    (result, index.max(1))
+    (result, index.max(1).max(store.lineage.floor))
 }
 
 fn names_of(

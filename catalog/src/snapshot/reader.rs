@@ -1,7 +1,14 @@
 //! Reading.
 
 use super::{FRAME_BYTES_MAX, MAGIC, SnapshotError, VERSION, record::Record};
-use crate::{catalog::Rebuild, entries::KindIndex, scope::Scope, store::Store, vip};
+use crate::{
+    catalog::Rebuild,
+    entries::KindIndex,
+    restore::Staging,
+    scope::Scope,
+    store::{Lineage, Store},
+    vip,
+};
 use std::{io::Read, sync::Arc};
 use types::{Tenancy, codec};
 
@@ -155,6 +162,11 @@ impl Builder {
             Record::LockDelay { tenancy, key, until } => {
                 store.kv.get_mut(&kv_scope(tenancy)).restore_delay(key, until);
             }
+            Record::Lineage { offset, floor } => store.lineage = Lineage { offset, floor },
+            Record::Staged { id, data } => {
+                let staging = store.staging.get_or_insert_with(|| Staging { id, ..Staging::default() });
+                staging.push(data);
+            }
             Record::Authority(state) => store.authority.restore(*state),
             Record::AuthoritySerial(serial) => store.authority.restore_serial(serial),
             Record::Autopilot(autopilot) => store.autopilot = autopilot,
@@ -168,6 +180,10 @@ impl Builder {
                 (store.federation.index, store.federation.extinct) = (index, extinct);
             }
             Record::FederationState(row) => store.federation.restore(row),
+            Record::CoordinateTable { index, extinct } => {
+                (catalog.coordinates.index, catalog.coordinates.extinct) = (index, extinct);
+            }
+            Record::Coordinate { row, index } => catalog.coordinates.restore(row, index),
             Record::End { records } => {
                 if records != self.records {
                     return Err(SnapshotError::Damaged("records are missing"));

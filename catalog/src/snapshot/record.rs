@@ -4,10 +4,12 @@ use crate::{
     authority::{AuthorityState, Autopilot},
     scope::Scope,
 };
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use types::{
     Str, Tenancy,
+    coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKind},
     record::{FederationState, HealthCheck, KvEntry, Node, NodeService, Session},
 };
@@ -113,5 +115,23 @@ pub(super) enum Record {
         tenancy: Tenancy,
         key: Str,
         until: u64,
+    },
+    /// What an earlier restore left behind.
+    Lineage {
+        offset: u64,
+        floor: u64,
+    },
+    /// A piece of a restore that has begun.
+    Staged {
+        id: Str,
+        data: Bytes,
+    },
+    CoordinateTable {
+        index: u64,
+        extinct: u64,
+    },
+    Coordinate {
+        row: Arc<CoordinateRow>,
+        index: u64,
     },
 }

@@ -1,7 +1,12 @@
 //! Writing: a cursor over an immutable version of the state.
 
 use super::{CHUNK_BYTES, MAGIC, VERSION, record::Record};
-use crate::{catalog::RowKey, scope::Scope, store::Store};
+use crate::{
+    catalog::RowKey,
+    coordinates::CoordinateKey,
+    scope::Scope,
+    store::{Lineage, Store},
+};
 use faults::Fault;
 use imbl::OrdMap;
 use std::{collections::VecDeque, ops::Bound};
@@ -30,11 +35,19 @@ enum Part {
     Expiries { scope: Scope, after: Option<Str> },
     Delays { scope: Scope, after: Option<Str> },
     Sessions { scope: Scope, after: Option<Str> },
+    Staged { at: usize },
     ConfigEntries { scope: Scope, after: Option<EntryKey> },
+    Coordinates { after: Option<CoordinateKey> },
     End,
 }
 
 impl Writer {
+    /// A snapshot of `store` to keep: without the pieces of a restore that has begun.
+    pub fn of_state(mut store: Store) -> Self {
+        store.staging = None;
+        Self::new(store)
+    }
+
     /// A snapshot of `store`.
     pub fn new(store: Store) -> Self {
         let mut parts = VecDeque::from([Part::Head]);
@@ -54,6 +67,12 @@ impl Writer {
         }
         for (scope, _) in store.entries.iter().filter(|(_, t)| t.index() > 0) {
             parts.push_back(Part::ConfigEntries { scope, after: None });
+        }
+        if store.staging.is_some() {
+            parts.push_back(Part::Staged { at: 0 });
+        }
+        if store.catalog.coordinates.index > 0 {
+            parts.push_back(Part::Coordinates { after: None });
         }
         parts.push_back(Part::End);
         Self { store, parts, records: 0, started: false, failed: false }
@@ -170,6 +189,20 @@ impl Writer {
                 let after = self.rows(table.rows(), after, out, |_, e| Record::Entry(e.clone()))?;
                 Some(Part::ConfigEntries { scope, after: Some(after) })
             }
+            Part::Staged { at } => {
+                let staging = store.staging.as_ref()?;
+                let data = staging.chunks.get(at)?.clone();
+                self.put(out, &Record::Staged { id: staging.id.clone(), data });
+                Some(Part::Staged { at: at + 1 })
+            }
+            Part::Coordinates { after } => {
+                let table = &store.catalog.coordinates;
+                let after = self.rows(table.map(), after, out, |_, (row, index)| Record::Coordinate {
+                    row: row.clone(),
+                    index: *index,
+                })?;
+                Some(Part::Coordinates { after: Some(after) })
+            }
             Part::End => {
                 let records = self.records;
                 self.put(out, &Record::End { records });
@@ -188,6 +221,10 @@ impl Writer {
                 vips_used: catalog.vips.used,
             },
         );
+        if store.lineage != Lineage::default() {
+            let Lineage { offset, floor } = store.lineage;
+            self.put(out, &Record::Lineage { offset, floor });
+        }
         for (scope, t) in catalog.nodes.iter() {
             self.put(out, &Record::NodeTable { scope, index: t.index, extinct: t.extinct });
         }
@@ -227,6 +264,11 @@ impl Writer {
             self.put(out, &Record::AuthoritySerial(store.authority.serial()));
         }
         self.put(out, &Record::Autopilot(store.autopilot.clone()));
+        let coordinates = &catalog.coordinates;
+        if coordinates.index > 0 {
+            let (index, extinct) = (coordinates.index, coordinates.extinct);
+            self.put(out, &Record::CoordinateTable { index, extinct });
+        }
         let federation = &store.federation;
         if federation.index > 0 {
             let (index, extinct) = (federation.index, federation.extinct);

@@ -3,6 +3,7 @@
 mod ca;
 mod catalog;
 mod check;
+mod network;
 mod operator;
 mod proxy;
 mod service;
@@ -12,6 +13,7 @@ mod txn;
 pub use ca::{AuthorizeRequest, authorize_request, ca_configuration};
 pub use catalog::{CatalogDeregister, deregister, register};
 pub use check::{TtlUpdate, check_definition, ttl_update};
+pub use network::{CoordinateUpdate, coordinate_update};
 pub use operator::{autopilot_config, keyring_key, token_body};
 pub use service::service_definition;
 pub use session::{SessionRequest, session};

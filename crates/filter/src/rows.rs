@@ -57,6 +57,7 @@ pub fn apply_to(result: &mut QueryResult, expression: &str) -> Result<(), Filter
         | QueryResult::VirtualIp(_)
         | QueryResult::ConfigEntry(_)
         | QueryResult::GatewayServices(_)
+        | QueryResult::Coordinates(_)
         | QueryResult::FederationStates(_)
         | QueryResult::FederationState(_)
         | QueryResult::Sessions(_)

@@ -93,6 +93,11 @@ async fn respond(
     if !may_write(ctx) {
         return HttpError::new(StatusCode::FORBIDDEN, "Access is restricted").into();
     }
+    if is_for_servers(route.pattern)
+        && let Err(e) = ctx.agent().admit(*ctx.method != Method::GET)
+    {
+        return Reply::from(HttpError::from(e)).with("retry-after", RETRY_AFTER);
+    }
     let handled = match handler {
         Handler::Now(f) => f(ctx),
         Handler::Read(f) => match f(ctx) {
@@ -115,11 +120,22 @@ async fn respond(
                 Err(e) => Err(e),
             }
         }
+        Handler::Upload(f) => f(ctx, body).await,
         Handler::NotBuilt(what) => Err(HttpError::not_built(what)),
         Handler::Acl if ctx.config.acl_enabled => Err(HttpError::not_built("access control lists")),
         Handler::Acl => Err(acl_disabled()),
     };
     handled.unwrap_or_else(Reply::from)
+}
+
+/// Seconds after which a client that was refused may ask again: limits are counted by the second.
+const RETRY_AFTER: &str = "1";
+
+/// Whether a path asks the servers for something that limits on requests count: neither the agent's own, nor what an operator
+/// needs most when there is a flood.
+fn is_for_servers(pattern: &str) -> bool {
+    const FREE: [&str; 4] = ["/v1/agent/", "/v1/status/", "/v1/operator/", "/v1/internal/"];
+    !FREE.iter().any(|free| pattern.starts_with(free))
 }
 
 const TXN_LIMIT_PAGE: &str =
@@ -137,6 +153,15 @@ async fn run(ctx: &Ctx<'_>, plan: read::Read, wants_gzip: bool, stop: &Shutdown)
     let server = ctx.server;
     if let Some(control) = plan.cached {
         return stop_or(server.agent_cache.answer(server, &plan, control), stop).await;
+    }
+    match ctx.params.get("watch") {
+        "" => {}
+        "sse" => return crate::sse::stream(ctx, plan).unwrap_or_else(Reply::from),
+        other => {
+            let other = api::decode::quote(other);
+            let text = format!("Invalid watch value {other}: only \"sse\" is known");
+            return HttpError::bad_request(text).into();
+        }
     }
     match read::begin(server, &plan, wants_gzip) {
         read::Begun::Done(reply) => reply,

@@ -28,6 +28,7 @@ mod reply;
 mod respond;
 mod route;
 mod server;
+mod sse;
 mod ui;
 mod wan_addrs;
 

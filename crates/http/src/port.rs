@@ -10,7 +10,9 @@ use tokio::sync::mpsc;
 use types::{
     RequestError, SecretToken, Str, Tenancy,
     ca::{CaUpdate, ServiceLeaf},
+    coordinate::{CoordinateRow, DatacenterCoordinates},
     definition::{CheckDefinition, ServiceDefinition},
+    event::UserEvent,
     member::Member,
     record::{HealthCheck, NodeService, Session},
 };
@@ -323,6 +325,14 @@ pub trait TelemetryPort: Send + Sync + 'static {
     fn request_done(&self, route: &'static str, method: &str, took: Duration) {
         let _ = (route, method, took);
     }
+    /// Whether a request of a client may go to the servers; `writes` tells what it is.
+    ///
+    /// # Errors
+    /// Too many came.
+    fn admit(&self, writes: bool) -> Result<(), RequestError> {
+        let _ = writes;
+        Ok(())
+    }
     /// A connection of `client` was refused because of the limit per client.
     fn connection_refused(&self, client: IpAddr) {
         let _ = client;
@@ -364,10 +374,65 @@ pub trait SessionPort: Send + Sync + 'static {
     ) -> PortFuture<'_, Option<Arc<Session>>>;
 }
 
+/// An archive, as it is made.
+pub type ArchivePieces = mpsc::Receiver<std::io::Result<Bytes>>;
+
+/// Archives of the replicated state.
+pub trait SnapshotPort: Send + Sync + 'static {
+    /// Begins an archive of the state of a datacenter; with `stale` any of its servers makes it.
+    fn snapshot(
+        &self,
+        datacenter: Option<&str>,
+        stale: bool,
+        token: SecretToken,
+    ) -> PortFuture<'_, (rpc::message::SnapshotHead, ArchivePieces)>;
+}
+
+/// User events and the places of nodes in the network.
+pub trait NetworkPort: Send + Sync + 'static {
+    /// Tells all agents of a datacenter (`None` = the own one); answers the event with its id.
+    fn fire_event(
+        &self,
+        datacenter: Option<&str>,
+        event: UserEvent,
+        token: SecretToken,
+    ) -> PortFuture<'_, UserEvent>;
+    /// The latest user events that were meant for this agent, oldest first.
+    fn events(&self) -> Vec<Arc<UserEvent>>;
+    /// Resolves when an event came after this call. Cancel safe; may resolve for no reason.
+    fn events_changed(&self) -> BoxFuture<'static, ()>;
+    /// Has the servers of a datacenter write down where a node is, before long.
+    fn update_coordinate(
+        &self,
+        datacenter: Option<&str>,
+        row: CoordinateRow,
+        token: SecretToken,
+    ) -> PortFuture<'_, ()>;
+    /// Where the servers of all datacenters are.
+    fn wan_coordinates(&self) -> PortFuture<'_, Vec<DatacenterCoordinates>>;
+}
+
 /// Everything that the server asks of the agent.
 pub trait AgentPort:
-    MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort
+    MembershipPort
+    + RegistryPort
+    + OperatorPort
+    + TelemetryPort
+    + MeshPort
+    + SessionPort
+    + SnapshotPort
+    + NetworkPort
 {
 }
 
-impl<T: MembershipPort + RegistryPort + OperatorPort + TelemetryPort + MeshPort + SessionPort> AgentPort for T {}
+impl<T> AgentPort for T where
+    T: MembershipPort
+        + RegistryPort
+        + OperatorPort
+        + TelemetryPort
+        + MeshPort
+        + SessionPort
+        + SnapshotPort
+        + NetworkPort
+{
+}

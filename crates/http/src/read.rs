@@ -25,10 +25,11 @@ pub(crate) enum Shape {
     KvRaw,
     /// Certificates one after another.
     Pem,
-    /// `[]` whatever the result: a list that this build has nothing for, with the index of the question.
-    EmptyList,
-    /// 404 without a body, with the index of the question.
-    Missing,
+    /// The places of one node: none is a 404, which says of itself only what `tells` allows.
+    CoordinateNode {
+        /// Whether it shows the headers of a query's answer.
+        tells: bool,
+    },
     /// Federation states as a map from datacenter to gateways.
     Gateways,
 }
@@ -66,7 +67,9 @@ pub(crate) struct CacheControl {
 impl Read {
     /// A read of catalog or health.
     pub(crate) fn discovery(query: Query, options: QueryOptions) -> Self {
-        Self { effective: true, keep: true, meta_on_error: true, ..Self::plain(query, options) }
+        // The order by distance moves without a change of what is listed, so it is not kept.
+        let keep = options.near.is_empty();
+        Self { effective: true, keep, meta_on_error: true, ..Self::plain(query, options) }
     }
     /// Any other read.
     pub(crate) fn plain(query: Query, options: QueryOptions) -> Self {
@@ -100,7 +103,8 @@ impl Read {
             false => self.encode(&response.result),
         };
         let mut reply = Reply::new(status, content, body);
-        reply.meta = self.headers(response.meta);
+        let silent = status == StatusCode::NOT_FOUND && self.shape == Shape::CoordinateNode { tells: false };
+        reply.meta = self.headers(response.meta).filter(|_| !silent);
         if self.shape == Shape::KvRaw && status == StatusCode::OK {
             reply =
                 reply.with("x-content-type-options", "nosniff").with("content-security-policy", "sandbox");
@@ -123,8 +127,6 @@ impl Read {
         const MISSING: (StatusCode, Content, Bytes) = (StatusCode::NOT_FOUND, Content::None, Bytes::new());
         let mut out = Vec::new();
         match (self.shape, result) {
-            (Shape::EmptyList, _) => out.extend_from_slice(b"[]"),
-            (Shape::Missing, _) => return MISSING,
             (_, QueryResult::Nodes(list)) => e::nodes(&mut out, list.iter().map(Arc::as_ref)),
             (_, QueryResult::Services(map)) => {
                 e::string_lists(&mut out, map.iter().map(|(k, v)| (k.as_str(), v.as_slice())));
@@ -188,6 +190,10 @@ impl Read {
             (Shape::Gateways, QueryResult::FederationStates(list)) => e::federation_gateways(&mut out, list),
             (_, QueryResult::FederationStates(list)) => e::federation_states(&mut out, list),
             (_, QueryResult::Sessions(list)) => e::sessions(&mut out, list.iter().map(Arc::as_ref)),
+            (Shape::CoordinateNode { .. }, QueryResult::Coordinates(rows)) if rows.is_empty() => {
+                return MISSING;
+            }
+            (_, QueryResult::Coordinates(rows)) => e::coordinates(&mut out, rows),
             (_, QueryResult::FederationState(None)) => return MISSING,
             (_, QueryResult::FederationState(Some(state))) => e::federation_state(&mut out, state),
             (_, other) => {

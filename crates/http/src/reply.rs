@@ -5,7 +5,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use hyper::body::{Body, Frame, SizeHint};
 use std::{
-    convert::Infallible,
+    io,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -111,20 +111,23 @@ pub(crate) enum ReplyBody {
     Bytes(Bytes),
     /// Pieces as they come.
     Stream(mpsc::Receiver<Bytes>),
+    /// Pieces as they come; a failure breaks the connection, so that nobody takes what came for the whole.
+    Whole(mpsc::Receiver<io::Result<Bytes>>),
 }
 
 impl Body for ReplyBody {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match self.get_mut() {
             Self::Bytes(b) if b.is_empty() => Poll::Ready(None),
             Self::Bytes(b) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(b))))),
             Self::Stream(rx) => rx.poll_recv(cx).map(|piece| piece.map(|b| Ok(Frame::data(b)))),
+            Self::Whole(rx) => rx.poll_recv(cx).map(|piece| piece.map(|b| b.map(Frame::data))),
         }
     }
 
@@ -135,7 +138,7 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Bytes(b) => SizeHint::with_exact(b.len() as u64),
-            Self::Stream(_) => SizeHint::default(),
+            Self::Stream(_) | Self::Whole(_) => SizeHint::default(),
         }
     }
 }

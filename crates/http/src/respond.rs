@@ -59,7 +59,7 @@ pub(crate) fn api_response(reply: Reply, wants: Wants, config: &HttpConfig) -> R
                 ReplyBody::Bytes(b)
             }
         }
-        stream @ ReplyBody::Stream(_) => stream,
+        stream @ (ReplyBody::Stream(_) | ReplyBody::Whole(_)) => stream,
     };
     let mut r = Response::new(body);
     *r.status_mut() = status;

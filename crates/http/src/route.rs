@@ -8,6 +8,7 @@ use crate::{context::Ctx, error::HttpError, read::Read, reply::Reply};
 use ahash::AHashMap;
 use bytes::Bytes;
 use http::Method;
+use hyper::body::Incoming;
 use runtime::BoxFuture;
 
 pub(crate) use table::TABLE;
@@ -53,6 +54,9 @@ pub(crate) type ReadFn = fn(&Ctx<'_>) -> Result<Read, HttpError>;
 /// An answer that takes a body or time.
 pub(crate) type WaitFn = for<'a> fn(&'a Ctx<'a>, Bytes) -> BoxFuture<'a, Result<Reply, HttpError>>;
 
+/// An answer that takes the body as it comes.
+pub(crate) type UploadFn = for<'a> fn(&'a Ctx<'a>, Incoming) -> BoxFuture<'a, Result<Reply, HttpError>>;
+
 /// What answers a request.
 #[derive(Clone, Copy)]
 pub(crate) enum Handler {
@@ -62,6 +66,8 @@ pub(crate) enum Handler {
     Read(ReadFn),
     /// Anything that takes time.
     Wait(WaitFn, BodyLimit),
+    /// Anything whose body is too large to be held.
+    Upload(UploadFn),
     /// Known, not there yet.
     NotBuilt(&'static str),
     /// Part of the access control lists.

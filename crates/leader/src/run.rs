@@ -284,7 +284,8 @@ impl<R: RngCore> Duties<'_, R> {
 
     /// What must be true before anything else: the state is current, settings and the authority exist.
     async fn establish(&mut self) -> Result<(), Halt> {
-        let (index, _) = self.write(Command::Noop).await?;
+        // A restore that another leader had begun is not gone on with.
+        let (index, _) = self.write(Command::RestoreAbort).await?;
         self.samples.push_back((Instant::now(), index));
         if let QueryResult::Autopilot(_, stored) = self.read(Read::Autopilot).await?
             && stored.modify == 0

@@ -29,9 +29,14 @@ pub async fn blocking_query(
     let mut was_absent = false;
     // A restored state may have gone back; who waits for an old future must hear of it.
     let restores = hub.restores();
+    let mut woken = false;
     loop {
         let store = hub.load().clone();
-        let (result, index) = run(&store, query, options)?;
+        let (result, index) = match woken {
+            false => run(&store, query, options)?,
+            // Others may have been woken by the same change.
+            true => Result::clone(&hub.shared().run(&store, query, options))?,
+        };
         if options.min_index == 0 {
             return Ok((result, index));
         }
@@ -51,15 +56,27 @@ pub async fn blocking_query(
         }
         drop(store);
         tokio::select! {
-            () = subscription.changed() => {}
+            () = subscription.changed() => woken = true,
             () = tokio::time::sleep_until(deadline) => return Ok((result, index)),
             () = leadership_lost(&mut leads) => return Err(RequestError::NotLeader),
         }
     }
 }
 
-/// Runs a query with its filter.
+/// Runs a query with its filter, and sorts the rows by distance if that is asked for.
 pub(crate) fn run(
+    store: &Store,
+    query: &Query,
+    options: &QueryOptions,
+) -> Result<(QueryResult, u64), RequestError> {
+    let (mut result, index) = run_unsorted(store, query, options)?;
+    if !options.near.is_empty() {
+        catalog::sort_near(store, query, &options.near, &mut result);
+    }
+    Ok((result, index))
+}
+
+fn run_unsorted(
     store: &Store,
     query: &Query,
     options: &QueryOptions,

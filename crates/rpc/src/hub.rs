@@ -3,6 +3,7 @@
 //! Order matters twice: [`ViewHub::publish`] swaps in the new version first and wakes second; a reader subscribes first
 //! and looks a second time before it parks ([`crate::blocking`]). So no write between read and subscription is lost.
 
+use crate::shared::SharedRuns;
 use ahash::AHashMap;
 use arc_swap::ArcSwap;
 use catalog::{ChangeSet, Store, Topic};
@@ -26,6 +27,7 @@ pub struct ViewHub {
     watchers: Arc<Mutex<Watchers>>,
     applied: watch::Sender<u64>,
     restores: AtomicU64,
+    shared: SharedRuns,
 }
 
 #[derive(Default)]
@@ -55,7 +57,7 @@ impl ViewHub {
     /// Starts from a state.
     pub fn new(store: Arc<Store>) -> Self {
         let applied = watch::Sender::new(store.index());
-        Self { current: ArcSwap::new(store), watchers: Arc::default(), applied, restores: AtomicU64::new(0) }
+        Self { current: ArcSwap::new(store), watchers: Arc::default(), applied, restores: AtomicU64::new(0), shared: SharedRuns::default() }
     }
 
     /// The current version; keep the guard only briefly.
@@ -80,6 +82,9 @@ impl ViewHub {
 
     /// Publishes a new version and wakes those whose topics changed.
     pub fn publish(&self, store: Arc<Store>, changes: &ChangeSet) {
+        if changes.everything {
+            return self.replace(store);
+        }
         let index = store.index();
         self.current.store(store);
         self.applied.send_replace(index);
@@ -126,6 +131,11 @@ impl ViewHub {
     /// How often the whole state was replaced.
     pub fn restores(&self) -> u64 {
         self.restores.load(Ordering::Acquire)
+    }
+
+    /// Answers that several who wait for the same were given together.
+    pub(crate) fn shared(&self) -> &SharedRuns {
+        &self.shared
     }
 
     /// How many queries are parked.

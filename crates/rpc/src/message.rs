@@ -11,6 +11,8 @@ use types::{
     DatacenterName, RequestError, SecretToken, Str, Tenancy,
     ca::{CaAnswer, CaRequest},
     command::{Command, CommandResponse},
+    coordinate::{CoordinateRow, DatacenterCoordinates},
+    event::UserEvent,
     query::{Query, QueryOptions, QueryResponse},
     record::Session,
 };
@@ -79,6 +81,45 @@ pub enum Request {
     Enroll { csr: Str },
     /// Begin the time to live of a session anew (only the leader of `datacenter` acts).
     RenewSession { datacenter: Option<Str>, token: SecretToken, tenancy: Tenancy, id: Str },
+    /// Begin an archive of the state of `datacenter`.
+    SnapshotOpen { datacenter: Option<Str>, stale: bool, token: SecretToken },
+    /// The next piece of an archive that this server makes or passes on.
+    SnapshotNext { id: u64 },
+    /// Something that any server of `datacenter` does beside the replicated state.
+    Desk { datacenter: Option<Str>, token: SecretToken, request: DeskRequest },
+}
+
+/// An archive that has begun.
+#[derive(Clone, Copy, Default, PartialEq, Debug, Serialize, Deserialize)]
+pub struct SnapshotHead {
+    /// To ask for its pieces.
+    pub id: u64,
+    /// Index in the log of the last entry that it holds.
+    pub index: u64,
+    /// Whether the server that makes it knows a leader.
+    pub known_leader: bool,
+    /// Since that server heard from the leader.
+    pub last_contact: Duration,
+}
+
+/// What any server does for others beside the replicated state.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum DeskRequest {
+    /// Tell all agents of the datacenter of a user event.
+    Fire(UserEvent),
+    /// Write down where a node is, together with others, before long.
+    Coordinate(CoordinateRow),
+    /// Where the servers of all datacenters are.
+    WanCoordinates,
+}
+
+/// What became of a [`DeskRequest`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum DeskAnswer {
+    /// Done.
+    Ok,
+    /// By datacenter, the own one first, then by distance.
+    WanCoordinates(Vec<DatacenterCoordinates>),
 }
 
 /// Leader and peers of a datacenter.
@@ -224,6 +265,12 @@ pub enum Response {
     Enrolled(Enrolled),
     /// A session, if there is one.
     Session(Option<Arc<Session>>),
+    /// An archive has begun.
+    SnapshotOpened(SnapshotHead),
+    /// A piece, `None` after the last one.
+    SnapshotPiece(Option<Bytes>),
+    /// What a server did beside the replicated state.
+    Desk(DeskAnswer),
 }
 
 /// What travels back for a [`Request`].

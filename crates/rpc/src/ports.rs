@@ -1,5 +1,6 @@
 //! The traits that HTTP, DNS, anti-entropy and leader duties use.
 
+use crate::message::{DeskAnswer, DeskRequest};
 use runtime::BoxFuture;
 use types::{
     RequestError, SecretToken,
@@ -30,6 +31,15 @@ pub trait Authority: Send + Sync + 'static {
         token: &SecretToken,
         request: CaRequest,
     ) -> BoxFuture<'_, Result<CaAnswer, RequestError>>;
+}
+
+/// What a server does for others beside the replicated state: its gossip pools, what it gathers before writing.
+pub trait Desk: Send + Sync + 'static {
+    /// Does it, without waiting.
+    ///
+    /// # Errors
+    /// The text for the caller; nothing was done then.
+    fn handle(&self, request: DeskRequest) -> Result<DeskAnswer, RequestError>;
 }
 
 /// Reads.

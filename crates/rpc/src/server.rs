@@ -97,7 +97,8 @@ fn is_duty(command: &Command) -> bool {
         | Command::ReapTombstones { .. }
         | Command::ReplicateConfigEntries { .. }
         | Command::ReplicateFederationStates { .. }
-        | Command::ExpireKeys { .. } => true,
+        | Command::ExpireKeys { .. }
+        | Command::RestoreAbort => true,
         Command::Batch(commands) => commands.iter().any(is_duty),
         _ => false,
     }

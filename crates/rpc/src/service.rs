@@ -1,20 +1,25 @@
 //! Submit and Query for one agent: local on servers, forwarded otherwise.
 
+mod desk;
 mod remote;
+mod snapshot;
 
 use crate::{
     blocking::{blocking_query, run, version},
     consensus::Consensus,
     datacenters::Datacenters,
     hub::ViewHub,
-    message::{Answer, Enrolled, FederationView, RaftConfiguration, Request, Response, StatusAnswer},
+    limits::{self, RateLimits},
+    message::{
+        Answer, DeskRequest, Enrolled, FederationView, RaftConfiguration, Request, Response, StatusAnswer,
+    },
     pool::Pool,
     ports,
     renewals::Renewals,
     servers::ServerList,
 };
 use catalog::topics_of;
-use runtime::{BoxFuture, RngSeed};
+use runtime::{BoxFuture, RngSeed, WallClock};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::time::Instant;
 use types::{
@@ -56,6 +61,8 @@ pub struct ServerSide {
     pub authority: Arc<dyn ports::Authority>,
     /// Renewals of sessions, which count while this server leads.
     pub renewals: Arc<Renewals>,
+    /// Wall time, for the names of archives.
+    pub clock: Arc<dyn WallClock>,
 }
 
 /// Submit and Query of one agent.
@@ -67,6 +74,9 @@ pub struct Service {
     pool: Pool,
     jitter: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
     view: std::sync::OnceLock<TellFederation>,
+    snapshots: snapshot::Snapshots,
+    limits: RateLimits,
+    desk: std::sync::OnceLock<Arc<dyn ports::Desk>>,
 }
 
 type TellFederation = Box<dyn Fn() -> Option<FederationView> + Send + Sync>;
@@ -89,7 +99,26 @@ impl Service {
             pool,
             jitter: parking_lot::Mutex::new(seed.fork("query jitter")),
             view: std::sync::OnceLock::new(),
+            snapshots: snapshot::Snapshots::default(),
+            limits: RateLimits::default(),
+            desk: std::sync::OnceLock::new(),
         })
+    }
+
+    /// Limits on what clients may ask; a reload sets them anew.
+    pub fn limits(&self) -> &RateLimits {
+        &self.limits
+    }
+
+    /// Counts a request of a client of this agent's API, before it is looked at.
+    ///
+    /// # Errors
+    /// [`RequestError::RateLimited`], [`RequestError::Overloaded`].
+    pub fn admit(&self, writes: bool) -> Result<(), RequestError> {
+        match &self.server {
+            Some(_) => self.limits.takes(writes, Instant::now()),
+            None => self.limits.sends(Instant::now()),
+        }
     }
 
     fn is_own(&self, dc: Option<&str>) -> bool {
@@ -230,9 +259,10 @@ impl Service {
         let query = Query::Session { tenancy: tenancy.clone(), id: id.clone() };
         let (result, _) = catalog::run_query(&server.hub.load(), &query, &[]);
         let types::query::QueryResult::Sessions(found) = result else { return Ok(None) };
-        Ok(found.into_iter().next().filter(|s| {
-            s.ttl_ns == 0 || server.renewals.renew(tenancy, id, Instant::now())
-        }))
+        Ok(found
+            .into_iter()
+            .next()
+            .filter(|s| s.ttl_ns == 0 || server.renewals.renew(tenancy, id, Instant::now())))
     }
 
     /// Sends a request that only the leader of a datacenter answers, waiting for one within the hold time.
@@ -309,7 +339,8 @@ impl Service {
 
     /// Asks servers in turn until one answers with something that is not transient.
     async fn ask_any_server(&self, request: &Request, deadline: Instant) -> Answer {
-        let is_read = !matches!(request, Request::Submit { .. });
+        let is_read =
+            !matches!(request, Request::Submit { .. } | Request::Desk { request: DeskRequest::Fire(_), .. });
         let answer_by = match request {
             Request::Query { options, .. } if options.min_index > 0 => {
                 let wait = options.max_wait.unwrap_or(self.config.default_wait);
@@ -438,6 +469,32 @@ impl Service {
         wait + Duration::from_millis(rand::Rng::random_range(&mut *self.jitter.lock(), 0..=sixteenth))
     }
 
+    /// The leader confirms a read point; this server answers once it has applied it.
+    async fn reach_point_of(
+        &self,
+        server: &ServerSide,
+        leader: Option<SocketAddr>,
+        hold: Instant,
+    ) -> Result<(), RequestError> {
+        let leader = leader.ok_or(RequestError::NoLeader)?;
+        let Response::ReadPoint(point) = self.call_within(leader, &Request::ReadPoint, hold).await? else {
+            return Err(RequestError::Malformed("read point".into()));
+        };
+        tokio::time::timeout_at(hold, server.hub.wait_applied(point))
+            .await
+            .map_err(|_elapsed| RequestError::NoLeader)
+    }
+
+    /// Waits until this server has every write that was acknowledged before.
+    async fn reach_read_point(&self, server: &ServerSide, hold: Instant) -> Result<(), RequestError> {
+        let leadership = server.consensus.leadership();
+        if leadership.is_leader {
+            let point = tokio::time::timeout_at(hold, server.consensus.read_point());
+            return point.await.map_err(|_elapsed| RequestError::NoLeader)?.map(|_point| ());
+        }
+        self.reach_point_of(server, leadership.leader, hold).await
+    }
+
     async fn query_here(
         &self,
         server: &ServerSide,
@@ -462,15 +519,7 @@ impl Service {
                     .map_err(|_elapsed| RequestError::NoLeader)??;
                 leads = Some((leadership.term, consensus.leadership_changes()));
             } else {
-                // The leader confirms a read point; this server answers once it has applied it.
-                let leader = leadership.leader.ok_or(RequestError::NoLeader)?;
-                let Response::ReadPoint(point) = self.call_within(leader, &Request::ReadPoint, hold).await?
-                else {
-                    return Err(RequestError::Malformed("read point".into()));
-                };
-                tokio::time::timeout_at(hold, server.hub.wait_applied(point))
-                    .await
-                    .map_err(|_elapsed| RequestError::NoLeader)?;
+                self.reach_point_of(server, leadership.leader, hold).await?;
             }
         }
         let (result, index) = blocking_query(&server.hub, query, options, deadline, leads).await?;
@@ -492,6 +541,9 @@ impl Service {
                 Ok(Response::ReadPoint(point))
             }
             Request::Status { datacenter } => self.status(datacenter.as_deref()).await.map(Response::Status),
+            Request::Desk { datacenter, token, request } => {
+                Box::pin(self.desk(datacenter.as_deref(), &token, request)).await.map(Response::Desk)
+            }
             Request::Datacenters => Ok(Response::Datacenters(self.datacenters.by_distance())),
             Request::RemoveServer { datacenter, id } if self.is_own(datacenter.as_deref()) => {
                 server.consensus.remove_server(id).await.map(|()| Response::Ok)
@@ -538,6 +590,9 @@ impl Service {
             Request::Authority { datacenter, token, request } => {
                 let request = Request::Authority { datacenter: datacenter.clone(), token, request };
                 Box::pin(self.leader_request(datacenter.as_deref(), request)).await
+            }
+            request @ (Request::SnapshotOpen { .. } | Request::SnapshotNext { .. }) => {
+                self.handle_snapshot(request).await
             }
             Request::RenewSession { datacenter, tenancy, id, .. }
                 if self.is_own(datacenter.as_deref()) && server.consensus.leadership().is_leader =>
@@ -597,6 +652,9 @@ fn unexpected(response: &Response) -> RequestError {
         Response::Authority(_) => "authority",
         Response::Enrolled(_) => "enrolled",
         Response::Session(_) => "session",
+        Response::SnapshotOpened(_) => "snapshot",
+        Response::SnapshotPiece(_) => "piece of a snapshot",
+        Response::Desk(_) => "desk",
     };
     RequestError::Malformed(Str::from(format!("unexpected answer of kind {what}")))
 }
@@ -684,6 +742,9 @@ impl crate::server::Handler for Service {
         Box::pin(async move {
             match &self.server {
                 Some(server) => {
+                    if let Some(writes) = limits::counts(&request) {
+                        self.limits.takes(writes, Instant::now())?;
+                    }
                     let deadline = Instant::now() + self.config.hold;
                     self.handle_here(server, request, deadline).await
                 }

@@ -5,6 +5,7 @@
 
 use crate::{
     ca::{CaConfig, CaProviderState, CaRoot},
+    coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKey, EntryKind},
     names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
     record::{FederationState, HealthCheck, Locality, Map, NodeService, Session},
@@ -287,6 +288,26 @@ pub enum Command {
         /// Owner, key, and the end of its time that was seen, Unix milliseconds.
         keys: Vec<(Tenancy, Str, u64)>,
     },
+    /// A piece of a snapshot that is to replace the state. The first one puts an older restore away.
+    RestoreChunk {
+        /// The restore.
+        id: Str,
+        /// How many pieces came before.
+        at: u32,
+        /// The piece.
+        data: Bytes,
+    },
+    /// Replaces the state by the snapshot whose pieces came before; refused when one is missing or they are none.
+    RestoreCommit {
+        /// The restore.
+        id: Str,
+        /// How many pieces there are.
+        chunks: u32,
+    },
+    /// Forgets the pieces of whatever restore has begun: a new leader does not go on with it.
+    RestoreAbort,
+    /// Stores where nodes are in the network; those of nodes that do not exist are passed over.
+    CoordinateUpdates(Vec<CoordinateRow>),
 }
 
 impl Command {
@@ -304,6 +325,7 @@ impl Command {
             | Self::Kv { .. }
             | Self::CaSet { .. }
             | Self::CaSerial
+            | Self::CoordinateUpdates(_)
             | Self::AutopilotSet { .. }
             | Self::ReapTombstones { .. }
             | Self::ReplicateConfigEntries { .. }
@@ -311,7 +333,10 @@ impl Command {
             | Self::SessionCreate(_)
             | Self::SessionDestroy { .. }
             | Self::Txn { .. }
-            | Self::ExpireKeys { .. } => false,
+            | Self::ExpireKeys { .. }
+            | Self::RestoreChunk { .. }
+            | Self::RestoreCommit { .. }
+            | Self::RestoreAbort => false,
         }
     }
 }

@@ -62,6 +62,9 @@ pub enum RequestError {
     /// Known to the API level, not built yet.
     #[error("not built yet: {0}")]
     NotBuilt(Str),
+    /// A limit on requests was reached. Not applied; retry later. The text says which one.
+    #[error("{0}")]
+    RateLimited(Str),
 }
 
 impl RequestError {

@@ -8,9 +8,11 @@
 pub mod ca;
 pub mod codec;
 pub mod command;
+pub mod coordinate;
 pub mod definition;
 pub mod entry;
 pub mod error;
+pub mod event;
 pub mod member;
 pub mod names;
 pub mod net;

@@ -3,6 +3,7 @@
 use crate::{
     ca::CaRoots,
     command::AutopilotConfig,
+    coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKind},
     names::{DatacenterName, NodeName, PeerName, SecretToken, ServiceName, Str, Tenancy},
     record::{
@@ -257,6 +258,15 @@ pub enum Query {
     },
     /// A transaction that only reads.
     Txn(TxnRead),
+    /// Places of nodes in the network.
+    Coordinates {
+        /// Owner of the nodes.
+        tenancy: Tenancy,
+        /// Only this node, `None` for all.
+        node: Option<NodeName>,
+        /// Only this segment, `None` for all.
+        segment: Option<Str>,
+    },
 }
 
 /// Operations of a transaction that only reads, in order.
@@ -362,6 +372,7 @@ pub enum QueryResult {
     Sessions(Vec<Arc<Session>>),
     Deadlines(Deadlines),
     Txn(TxnAnswer),
+    Coordinates(Vec<Arc<CoordinateRow>>),
 }
 
 /// What an answer says about itself.

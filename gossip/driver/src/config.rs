@@ -55,6 +55,8 @@ pub struct DriverConfig {
     pub tombstone_timeout: Duration,
     /// Sources from which packets and streams are accepted; empty accepts all.
     pub allowed_cidrs: Vec<Cidr>,
+    /// Keep a network coordinate.
+    pub coordinates: bool,
     /// Refuse plain packets and streams when there are keys.
     pub verify_incoming: bool,
     /// Encrypt what is sent when there are keys.
@@ -84,6 +86,7 @@ impl DriverConfig {
             reconnect_timeout: Duration::from_secs(72 * 3600),
             tombstone_timeout: Duration::from_secs(24 * 3600),
             allowed_cidrs: Vec::new(),
+            coordinates: true,
             verify_incoming: true,
             verify_outgoing: true,
             events_max: 4096,

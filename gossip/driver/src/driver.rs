@@ -6,7 +6,7 @@ use crate::{
     net_error, stream,
 };
 use arc_swap::ArcSwap;
-use gossip::{Core, KeyringAction, KeysAnswer, MemberEvent, NodeId, Output, StreamBinding};
+use gossip::{Core, KeyringAction, KeysAnswer, MemberEvent, NodeId, Output, StreamBinding, UserEvent};
 use parking_lot::Mutex;
 use runtime::{Net, Shutdown, Stream, Tasks};
 use std::{
@@ -56,6 +56,7 @@ pub(crate) struct Driver {
     changes: watch::Sender<u64>,
     left: watch::Sender<bool>,
     events: mpsc::Sender<MemberEvent>,
+    user_events: mpsc::Sender<UserEvent>,
     resync: AtomicBool,
     packets: mpsc::Sender<(SocketAddr, Vec<u8>)>,
     streams_out: Semaphore,
@@ -75,6 +76,7 @@ impl Driver {
         core: Core,
         origin: Instant,
         events: mpsc::Sender<MemberEvent>,
+        user_events: mpsc::Sender<UserEvent>,
         packets: mpsc::Sender<(SocketAddr, Vec<u8>)>,
     ) -> Arc<Self> {
         let driver = Arc::new_cyclic(|this| Self {
@@ -88,6 +90,7 @@ impl Driver {
             changes: watch::Sender::new(0),
             left: watch::Sender::new(false),
             events,
+            user_events,
             resync: AtomicBool::new(false),
             packets,
             streams_out: Semaphore::new(STREAMS_OUT_MAX),
@@ -141,6 +144,12 @@ impl Driver {
                     if state.events.len() > self.config.events_max {
                         state.events.pop_front();
                         self.resync.store(true, Ordering::Release);
+                    }
+                }
+                Output::User(event) => {
+                    // Events promise nothing: who reads too slowly misses some.
+                    if self.user_events.try_send(event).is_err() {
+                        state.core.counters_mut().dropped_full += 1;
                     }
                 }
                 Output::Conflict(c) => {
@@ -220,7 +229,11 @@ impl Driver {
     pub(crate) async fn sync(&self, to: SocketAddr, join: bool) -> Result<NodeId, String> {
         let body = self.with_core(|core, now| core.sync_request(now, join));
         let answer = self.exchange(to, &body, STREAM_LIMIT).await?;
-        self.with_core(|core, now| core.sync_answered(now, &answer)).map_err(|e| e.to_string())
+        self.with_core(|core, now| match join {
+            true => core.join_answered(now, &answer),
+            false => core.sync_answered(now, &answer),
+        })
+        .map_err(|e| e.to_string())
     }
 
     fn spawn_sync(&self, to: SocketAddr) {
@@ -353,10 +366,10 @@ impl Driver {
         let state = self.state.lock();
         let (broadcasts, updates) = state.core.backlog();
         vec![
-            ("coordinate_resets", "0".to_owned()),
+            ("coordinate_resets", state.core.coordinate_resets().to_string()),
             ("encrypted", state.core.encrypts().to_string()),
             ("event_queue", broadcasts.to_string()),
-            ("event_time", "1".to_owned()),
+            ("event_time", state.core.event_time().to_string()),
             ("failed", count(MemberStatus::Failed)),
             ("health_score", state.core.health_score().to_string()),
             ("intent_queue", updates.to_string()),

@@ -7,23 +7,28 @@ use crate::{
     files::{self, Snapshot},
     keyring, retry, tasks,
 };
-use gossip::{Core, CoreConfig, Counters, MemberEvent};
+use bytes::Bytes;
+use gossip::{Core, CoreConfig, Counters, MemberEvent, UserEvent};
+use parking_lot::Mutex;
 use runtime::{Datagram, Listener, Net, RngSeed, Tasks, WallClock};
 use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     sync::{mpsc, watch},
     time::Instant,
 };
-use types::{Str, member::Member};
+use types::{Str, coordinate::Coordinate, member::Member};
 
 /// How often a free TCP port may turn out to be taken for UDP.
 const PORT_TRIES: u32 = 16;
+/// User events that wait for the agent.
+const USER_EVENTS_MAX: usize = 1024;
 
 /// A running pool. Cloning shares it; it ends with the shutdown signal of the tasks it was started with.
 #[derive(Clone)]
 pub struct GossipHandle {
     driver: Arc<Driver>,
     former: Arc<[(Str, SocketAddr)]>,
+    user_events: Arc<Mutex<Option<mpsc::Receiver<UserEvent>>>>,
 }
 
 impl std::fmt::Debug for GossipHandle {
@@ -64,6 +69,7 @@ impl GossipHandle {
             verify_outgoing: config.verify_outgoing,
             reconnect_timeout: config.reconnect_timeout,
             tombstone_timeout: config.tombstone_timeout,
+            coordinates: config.coordinates,
         };
         let origin = Instant::now();
         let known: Arc<[(Str, SocketAddr)]> =
@@ -79,9 +85,11 @@ impl GossipHandle {
         }
         let core = Core::new(core_config, Duration::ZERO, rng).map_err(StartError::Member)?;
         let (events, events_rx) = mpsc::channel(config.events_max.max(1));
+        let (user_events, user_events_rx) = mpsc::channel(USER_EVENTS_MAX);
         let (packets, packets_rx) = mpsc::channel(PACKETS_MAX);
         let snapshot_file = config.snapshot_file.clone();
-        let driver = Driver::new(config, local_addr, net, tasks.clone(), core, origin, events, packets);
+        let driver =
+            Driver::new(config, local_addr, net, tasks.clone(), core, origin, events, user_events, packets);
         let mut first = Snapshot::default();
         if let Some(path) = &snapshot_file {
             // The bump must be on disk before anybody hears of it; whom we knew stays known until we know better.
@@ -101,7 +109,8 @@ impl GossipHandle {
         if !rejoin.is_empty() {
             tasks.spawn("gossip rejoin", tasks::rejoin(driver.clone(), rejoin));
         }
-        Ok((Self { driver, former: known }, events_rx))
+        let user_events = Arc::new(Mutex::new(Some(user_events_rx)));
+        Ok((Self { driver, former: known, user_events }, events_rx))
     }
 
     /// All members, self, failed and left ones included, sorted by name. Takes no lock.
@@ -193,6 +202,29 @@ impl GossipHandle {
     /// Whether packets are encrypted.
     pub fn encrypted(&self) -> bool {
         self.driver.with_core(|core, _| core.encrypts())
+    }
+    /// Tells all members, this one included; answers the Lamport time of the event.
+    ///
+    /// # Errors
+    /// What is too large, in words.
+    pub fn fire(&self, name: Str, payload: Bytes) -> Result<u64, String> {
+        self.driver.with_core(|core, _| core.fire_event(name, payload))
+    }
+    /// The user events of this pool, for the first who asks.
+    pub fn user_events(&self) -> Option<mpsc::Receiver<UserEvent>> {
+        self.user_events.lock().take()
+    }
+    /// Where this member is in the network; `None` when coordinates are off.
+    pub fn coordinate(&self) -> Option<Coordinate> {
+        self.driver.with_core(|core, _| core.coordinate().copied())
+    }
+    /// The places of the living members that are known, by name.
+    pub fn coordinates(&self) -> Vec<(Str, Coordinate)> {
+        let members = self.driver.members();
+        self.driver.with_core(|core, _| {
+            let alive = members.iter().filter(|m| m.status == types::member::MemberStatus::Alive);
+            alive.filter_map(|m| Some((m.name.clone(), *core.coordinate_of(m.addr)?))).collect()
+        })
     }
     /// What `agent/self` shows under `serf_lan` or `serf_wan`.
     pub fn stats(&self) -> Vec<(&'static str, String)> {

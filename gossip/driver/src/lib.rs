@@ -21,7 +21,7 @@ mod tasks;
 
 pub use config::{DriverConfig, Pool};
 pub use error::{ForceLeaveError, JoinError, SetTagsError, StartError};
-pub use gossip::{Counters, Key, KeyError, Keyring, MemberEvent, Timing};
+pub use gossip::{Counters, Key, KeyError, Keyring, MemberEvent, Timing, UserEvent};
 pub use handle::GossipHandle;
 pub use keyring::{KeyringError, KeyringOp, KeyringResponse};
 pub use retry::{RetryJoin, RetryJoinError};

@@ -9,6 +9,7 @@ use crate::{
 };
 use foca::{Header, Incarnation, Member, Message, State};
 use std::{net::SocketAddr, time::Duration};
+use types::coordinate::Coordinate;
 
 impl Core {
     /// A datagram arrived.
@@ -32,16 +33,10 @@ impl Core {
             }
         };
         match packet {
-            Packet::Swim { digest, bytes } => match SwimPacket::parse(bytes) {
-                Ok(swim) => {
-                    self.handle_swim(now, &swim);
-                    self.compare(now, swim.header.src, digest);
-                }
-                Err(error) => {
-                    self.counters.dropped_malformed += 1;
-                    tracing::trace!(%from, %error, "packet dropped");
-                }
-            },
+            Packet::Swim { digest, bytes } => self.swim(now, from, digest, None, bytes),
+            Packet::Placed { digest, coordinate, bytes } => {
+                self.swim(now, from, digest, Some(&coordinate), bytes);
+            }
             Packet::Ask { src, wanted } => self.answer_ask(src, &wanted),
             Packet::Tell { records } => {
                 for record in records {
@@ -77,6 +72,29 @@ impl Core {
         }
         self.ask(now);
         self.tell();
+    }
+
+    fn swim(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        digest: u64,
+        coordinate: Option<&Coordinate>,
+        bytes: &[u8],
+    ) {
+        match SwimPacket::parse(bytes) {
+            Ok(swim) => {
+                if let (Some(coordinate), Message::Ack(number)) = (coordinate, &swim.header.message) {
+                    self.observe(now, swim.header.src, *number, coordinate);
+                }
+                self.handle_swim(now, &swim);
+                self.compare(now, swim.header.src, digest);
+            }
+            Err(error) => {
+                self.counters.dropped_malformed += 1;
+                tracing::trace!(%from, %error, "packet dropped");
+            }
+        }
     }
 
     fn handle_swim(&mut self, now: Duration, swim: &SwimPacket<'_>) {
@@ -179,6 +197,11 @@ impl Core {
 
     fn handle_item(&mut self, now: Duration, raw: &[u8], item: &Item<'_>) {
         match *item {
+            Item::User { ltime, ref name, payload } => {
+                if self.hear(ltime, name.clone(), payload) {
+                    self.pass_on(raw);
+                }
+            }
             Item::Meta(record) => {
                 if self.learn(record) {
                     self.pass_on(raw);

@@ -17,7 +17,9 @@ const RELAYS_MAX: usize = 256;
 impl Core {
     pub(super) fn note_probe(&mut self, now: Duration, note: Note) {
         match note {
-            Note::PingSent(number) => self.probe = Probe { number, ..Probe::default() },
+            Note::PingSent(number, to) => {
+                self.probe = Probe { number, sent: Some((to, now)), ..Probe::default() };
+            }
             Note::AckReceived(number) => {
                 if number == self.probe.number && !self.probe.answered {
                     self.probe.answered = true;

@@ -5,7 +5,7 @@ use crate::{
     Key, KeyError, NodeId,
     packet::Packet,
     seal::{OpenError, StreamBinding, StreamReader},
-    sync::{KeyringAction, StreamMessage, SyncEntry, SyncState},
+    sync::{KeyringAction, StreamMessage, SyncEntry, SyncEvent, SyncState},
     wire::WireError,
 };
 use foca::{Member, State};
@@ -114,7 +114,9 @@ impl Core {
                 record,
             });
         }
-        StreamMessage::Sync { join, entries }.encode()
+        let events = self.user.recent();
+        let events = events.map(|(ltime, name, payload)| SyncEvent { ltime, name: name.clone(), payload });
+        StreamMessage::Sync { join, clock: self.user.clock(), events: events.collect(), entries }.encode()
     }
 
     /// Another member opened a stream with this request.
@@ -127,10 +129,11 @@ impl Core {
         }
         let mut keys_changed = false;
         let body = match StreamMessage::decode(body)? {
-            StreamMessage::Sync { entries, .. } => {
+            StreamMessage::Sync { clock, events, entries, .. } => {
                 // The answer is made first: it need not repeat what the other side just said.
                 let answer = self.full_state(now, false);
                 self.merge(now, &entries, true);
+                self.catch_up(clock, &events, false);
                 answer
             }
             StreamMessage::Ping { dst } if dst == self.id() => {
@@ -156,12 +159,25 @@ impl Core {
     /// # Errors
     /// [`StreamError`].
     pub fn sync_answered(&mut self, now: Duration, body: &[u8]) -> Result<NodeId, StreamError> {
+        self.answered(now, body, false)
+    }
+
+    /// As [`Self::sync_answered`], for a request that joins the pool: user events that were fired before are not for us.
+    ///
+    /// # Errors
+    /// [`StreamError`].
+    pub fn join_answered(&mut self, now: Duration, body: &[u8]) -> Result<NodeId, StreamError> {
+        self.answered(now, body, true)
+    }
+
+    fn answered(&mut self, now: Duration, body: &[u8], joining: bool) -> Result<NodeId, StreamError> {
         match StreamMessage::decode(body)? {
-            StreamMessage::Sync { entries, .. } => {
+            StreamMessage::Sync { clock, events, entries, .. } => {
                 let first = entries.first().ok_or(StreamError::Unexpected)?.id;
                 // Whoever comes alone tells the pool nothing new about the pool.
                 let spread = self.foca.num_members() > 0;
                 self.merge(now, &entries, spread);
+                self.catch_up(clock, &events, joining);
                 Ok(first)
             }
             StreamMessage::Refused { why } => Err(StreamError::Refused(why)),

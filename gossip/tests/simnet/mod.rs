@@ -16,8 +16,8 @@ use types::{Str, member::MemberStatus};
 enum Happening {
     Wake(usize),
     Packet { from: usize, to: usize, bytes: Vec<u8> },
-    Request { from: usize, to: usize, body: Vec<u8> },
-    Answer { from: usize, to: usize, body: Vec<u8> },
+    Request { from: usize, to: usize, body: Vec<u8>, join: bool },
+    Answer { from: usize, to: usize, body: Vec<u8>, join: bool },
 }
 
 pub struct Sim {
@@ -32,9 +32,13 @@ pub struct Sim {
     pub failures: Vec<(Duration, usize, Str)>,
     /// Name conflicts that were reported, and by whom.
     pub conflicts: Vec<(usize, NameConflict)>,
+    /// User events that were told, and to whom.
+    pub events: Vec<(usize, Str)>,
     /// Hash over everything that was delivered, in order.
     pub trace: u64,
     pub packets: u64,
+    /// Sites that the members are spread over.
+    pub sites: usize,
     queue: BinaryHeap<Reverse<(Duration, u64, Happening)>>,
     sequence: u64,
     wake: Vec<Duration>,
@@ -54,8 +58,10 @@ impl Sim {
             loss: 0.0,
             failures: Vec::new(),
             conflicts: Vec::new(),
+            events: Vec::new(),
             trace: 0xcbf2_9ce4_8422_2325,
             packets: 0,
+            sites: 1,
             queue: BinaryHeap::new(),
             sequence: 0,
             wake: Vec::new(),
@@ -98,6 +104,7 @@ impl Sim {
             verify_outgoing: true,
             reconnect_timeout: Duration::from_secs(72 * 3600),
             tombstone_timeout: Duration::from_secs(24 * 3600),
+            coordinates: true,
         };
         let rng = ChaCha8Rng::from_seed(self.rng.random());
         self.cores.push(Core::new(config, self.now, rng).expect("a small member"));
@@ -117,12 +124,12 @@ impl Sim {
     /// Opens a stream from one node to another and joins over it.
     pub fn join(&mut self, from: usize, to: usize) {
         let body = self.cores[from].sync_request(self.now, true);
-        self.stream(from, to, body);
+        self.stream(from, to, body, true);
     }
 
-    fn stream(&mut self, from: usize, to: usize, body: Vec<u8>) {
+    fn stream(&mut self, from: usize, to: usize, body: Vec<u8>, join: bool) {
         let delay = self.latency() * 3;
-        self.push(self.now + delay, Happening::Request { from, to, body });
+        self.push(self.now + delay, Happening::Request { from, to, body, join });
     }
 
     pub fn crash(&mut self, i: usize) {
@@ -132,6 +139,24 @@ impl Sim {
 
     fn latency(&mut self) -> Duration {
         Duration::from_micros(self.rng.random_range(200..1200))
+    }
+
+    /// Time of a datagram: members of different sites are farther apart.
+    fn latency_between(&mut self, a: usize, b: usize) -> Duration {
+        let far = if a % self.sites == b % self.sites { Duration::ZERO } else { Duration::from_millis(20) };
+        self.latency() + far
+    }
+
+    /// Tells the pool of an event.
+    pub fn fire(&mut self, i: usize, name: &str) {
+        self.cores[i].fire_event(Str::new(name), b"x".as_slice().into()).expect("a small event");
+        self.drain(i);
+    }
+
+    /// How many members were told of an event, and how often in all.
+    pub fn told(&self, name: &str) -> (usize, usize) {
+        let all: Vec<usize> = self.events.iter().filter(|(_, n)| *n == name).map(|(i, _)| *i).collect();
+        (all.iter().collect::<std::collections::BTreeSet<_>>().len(), all.len())
     }
 
     fn push(&mut self, at: Duration, what: Happening) {
@@ -150,19 +175,20 @@ impl Sim {
                     self.packets += 1;
                     let Some(&to) = self.by_addr.get(&to) else { continue };
                     if self.connected(i, to) && !self.rng.random_bool(self.loss) {
-                        let at = self.now + self.latency();
+                        let at = self.now + self.latency_between(i, to);
                         self.push(at, Happening::Packet { from: i, to, bytes: packet });
                     }
                 }
                 Output::Event(MemberEvent::Failed(m)) => self.failures.push((self.now, i, m.name)),
                 Output::Conflict(c) => self.conflicts.push((i, c)),
+                Output::User(e) => self.events.push((i, e.name)),
                 Output::Event(_) | Output::Left => {}
                 Output::Sync { to } => {
                     if let Some(&to) = self.by_addr.get(&to)
                         && self.connected(i, to)
                     {
                         let body = self.cores[i].sync_request(self.now, false);
-                        self.stream(i, to, body);
+                        self.stream(i, to, body, false);
                     }
                 }
                 // Streams get through lost datagrams; leaving them out makes the test harder.
@@ -207,18 +233,21 @@ impl Sim {
                     self.drain(to);
                 }
             }
-            Happening::Request { from, to, body } => {
+            Happening::Request { from, to, body, join } => {
                 if self.connected(from, to)
                     && let Ok(answer) = self.cores[to].handle_request(at, &body)
                 {
                     let delay = self.latency();
-                    self.push(at + delay, Happening::Answer { from: to, to: from, body: answer.body });
+                    self.push(at + delay, Happening::Answer { from: to, to: from, body: answer.body, join });
                     self.drain(to);
                 }
             }
-            Happening::Answer { from, to, body } => {
+            Happening::Answer { from, to, body, join } => {
                 if self.connected(from, to) {
-                    self.cores[to].sync_answered(at, &body).expect("a full state");
+                    let core = &mut self.cores[to];
+                    let taken =
+                        if join { core.join_answered(at, &body) } else { core.sync_answered(at, &body) };
+                    taken.expect("a full state");
                     self.drain(to);
                 }
             }

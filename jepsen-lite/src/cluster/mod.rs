@@ -7,7 +7,7 @@ pub use clock::Clock;
 
 use crate::{
     client::{Client, Done},
-    net::{self, Net},
+    net::Net,
 };
 use anyhow::{Context, Result, bail};
 use disk::Disk;
@@ -123,7 +123,10 @@ impl Cluster {
     fn write_config(&self, server: &Server) -> Result<()> {
         let Place { http, rpc, lan } = &server.place;
         let ip = http.ip();
-        let join = self.servers.iter().map(|s| format!("{:?}", SocketAddr::from((s.place.http.ip(), s.place.lan)).to_string()));
+        let join = self
+            .servers
+            .iter()
+            .map(|s| format!("{:?}", SocketAddr::from((s.place.http.ip(), s.place.lan)).to_string()));
         let mut text = String::new();
         write!(
             text,
@@ -237,7 +240,13 @@ impl Cluster {
     pub fn panics(&self) -> Vec<String> {
         let mut out = Vec::new();
         for server in &self.servers {
-            let said = server.log().lines().filter(|l| l.contains("panicked")).take(3).map(|l| format!("{}: {l}", server.name)).collect::<Vec<_>>();
+            let said = server
+                .log()
+                .lines()
+                .filter(|l| l.contains("panicked"))
+                .take(3)
+                .map(|l| format!("{}: {l}", server.name))
+                .collect::<Vec<_>>();
             out.extend(said);
         }
         out
@@ -248,9 +257,10 @@ impl Cluster {
         let mut out = String::new();
         for server in &self.servers {
             let log = server.log();
-            let lines: Vec<_> = log.lines().rev().take(8).collect();
+            let lines: Vec<_> = log.lines().rev().take(5).collect();
             out.push_str(&format!("--- {}\n", server.name));
-            lines.into_iter().rev().for_each(|l| out.push_str(&format!("{l}\n")));
+            let short = |l: &str| l.chars().take(200).collect::<String>();
+            lines.into_iter().rev().for_each(|l| out.push_str(&format!("{}\n", short(l))));
         }
         out
     }
@@ -356,9 +366,4 @@ pub fn try_disk(dir: &Path) -> Result<()> {
 /// Why not.
 pub fn try_net() -> Result<()> {
     Net::new(1, 0).map(drop)
-}
-
-/// Whether a program is there.
-pub fn has_program(name: &str) -> bool {
-    net::run("sh", &["-c", &format!("command -v {name}")]).is_ok()
 }

@@ -7,20 +7,36 @@ pub use switch::{Rules, Switch};
 
 use anyhow::{Context, Result, ensure};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
-use std::{fs::File, net::Ipv4Addr, os::fd::AsFd, path::Path, process::Command, thread};
+use std::{
+    fs::File,
+    net::Ipv4Addr,
+    os::fd::AsFd,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+    thread,
+};
 
 /// All namespaces of this program begin so, with the id of the process behind it.
 const NAME: &str = "jl";
 const PREFIX: [u8; 3] = [10, 77, 0];
 const CARD: &str = "eth0";
+/// Networks of this process, so that no two have the same names.
+static MADE: AtomicU32 = AtomicU32::new(0);
 
 /// Runs a program to its end.
 ///
 /// # Errors
 /// With what it wrote, when it fails.
 pub fn run(program: &str, args: &[&str]) -> Result<()> {
-    let out = Command::new(program).args(args).output().with_context(|| format!("{program} cannot be run"))?;
-    ensure!(out.status.success(), "{program} {}: {}", args.join(" "), String::from_utf8_lossy(&out.stderr).trim());
+    let out =
+        Command::new(program).args(args).output().with_context(|| format!("{program} cannot be run"))?;
+    ensure!(
+        out.status.success(),
+        "{program} {}: {}",
+        args.join(" "),
+        String::from_utf8_lossy(&out.stderr).trim()
+    );
     Ok(())
 }
 
@@ -50,10 +66,11 @@ impl Net {
     /// When this machine gives no namespaces or no cards; says which.
     pub fn new(servers: usize, seed: u64) -> Result<Self> {
         forget_dead();
+        let which = MADE.fetch_add(1, Ordering::Relaxed);
         let mut made = Made(Vec::new());
         let mut cards = Vec::new();
         for n in 0..=servers {
-            let name = format!("{NAME}{}-{}", std::process::id(), n + 1);
+            let name = format!("{NAME}{}-{which}-{}", std::process::id(), n + 1);
             run("ip", &["netns", "add", &name])
                 .context("network namespaces cannot be had (they need root and iproute2)")?;
             made.0.push(name.clone());

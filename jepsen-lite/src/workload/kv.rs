@@ -30,9 +30,7 @@ pub(super) fn read_op(reply: Reply, mode: Mode, epoch: Option<u32>) -> worker::S
             let value = Some(worker::number(row).unwrap_or(u64::MAX));
             (Op::Read { value, version, index, mode, epoch }, Outcome::Ok, String::new())
         }
-        Err(why) => {
-            (Op::Read { value: None, version: 0, index: 0, mode, epoch }, Outcome::Fail, why)
-        }
+        Err(why) => (Op::Read { value: None, version: 0, index: 0, mode, epoch }, Outcome::Fail, why),
     }
 }
 

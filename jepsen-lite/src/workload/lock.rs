@@ -55,7 +55,8 @@ struct Session {
 impl Locks {
     fn create(&self, worker: &mut Worker<'_>) -> Option<Session> {
         let ttl = self.sessions_end && worker.rng.random_range(0..100) < 30;
-        let mut body = json!({"Node": NODE, "LockDelay": "0s", "Behavior": "release", "Checks": [], "NodeChecks": []});
+        let mut body =
+            json!({"Node": NODE, "LockDelay": "0s", "Behavior": "release", "Checks": [], "NodeChecks": []});
         if ttl {
             body["TTL"] = json!(format!("{}s", TTL.as_secs()));
         }
@@ -70,16 +71,23 @@ impl Locks {
     }
 
     /// A call on the lock that answers `true` or `false`. That a session is not there any more is a no, too.
-    fn call(worker: &mut Worker<'_>, key: &str, verb: &str, s: &Session, op: impl Fn(bool) -> Op) -> Option<bool> {
+    fn call(
+        worker: &mut Worker<'_>,
+        key: &str,
+        verb: &str,
+        s: &Session,
+        op: impl Fn(bool) -> Op,
+    ) -> Option<bool> {
         let path = format!("/v1/kv/{key}?{verb}={}", s.id);
-        let said = worker.call(key, ("PUT", &path, &s.number.to_string()), |reply: Reply| match reply.done() {
-            Done::Yes(text) => (op(text == "true"), Outcome::Ok, String::new()),
-            Done::Unknown(text) | Done::No(500, text) if text.contains("invalid session") => {
-                (op(false), Outcome::Ok, text)
-            }
-            Done::No(status, text) => (op(true), Outcome::Fail, format!("{status}: {text}")),
-            Done::Unknown(text) => (op(true), Outcome::Info, text),
-        });
+        let said =
+            worker.call(key, ("PUT", &path, &s.number.to_string()), |reply: Reply| match reply.done() {
+                Done::Yes(text) => (op(text == "true"), Outcome::Ok, String::new()),
+                Done::Unknown(text) | Done::No(500, text) if text.contains("invalid session") => {
+                    (op(false), Outcome::Ok, text)
+                }
+                Done::No(status, text) => (op(true), Outcome::Fail, format!("{status}: {text}")),
+                Done::Unknown(text) => (op(true), Outcome::Info, text),
+            });
         match said {
             (Op::Acquire { done, .. } | Op::Release { done, .. }, Outcome::Ok, _) => Some(done),
             _ => None,
@@ -157,7 +165,8 @@ impl Workload for Locks {
         }
         let mut given = None;
         for _ in 0..TRIES {
-            given = Self::call(worker, &key, "acquire", &session, |done| Op::Acquire { session: number, done });
+            given =
+                Self::call(worker, &key, "acquire", &session, |done| Op::Acquire { session: number, done });
             worker.shared.calls.fetch_add(1, Ordering::Relaxed);
             if given != Some(false) || worker.stopped() {
                 break;

@@ -57,24 +57,25 @@ pub struct Broken {
     pub what: String,
     /// The calls that show it.
     pub calls: Vec<Call<Op>>,
-    /// Calls without an answer that bear on none of them.
-    pub aside: usize,
     /// Calls of the key in all.
     pub of: usize,
 }
+
+/// A promise about the calls of one key.
+type Rule = fn(&[Call<Op>]) -> Option<Finding>;
 
 /// Checks each key for linearizability, and by further rules.
 fn check_keys<M: Model<Op = Op>>(
     calls: &[Call<Op>],
     model: &M,
     linear: impl Fn(&Op) -> bool,
-    rules: &[fn(&[Call<Op>]) -> Option<Finding>],
+    rules: &[Rule],
 ) -> Checked {
     let mut out = Checked::default();
     for (key, calls) in by_key(calls) {
         let of = calls.len();
         for Finding { what, calls } in rules.iter().filter_map(|rule| rule(&calls)) {
-            out.broken.push(Broken { key: key.clone(), what, calls, aside: 0, of });
+            out.broken.push(Broken { key: key.clone(), what, calls, of });
         }
         let calls: Vec<_> = calls.into_iter().filter(|c| linear(&c.op)).collect();
         match check(model, &calls) {
@@ -82,8 +83,9 @@ fn check_keys<M: Model<Op = Op>>(
             Verdict::Undecided => out.undecided.push(key),
             Verdict::Not => {
                 let small = shrink(model, &calls);
-                let what = "not linearizable: there is no order of these calls that explains the answers".into();
-                out.broken.push(Broken { key, what, calls: small.calls, aside: small.aside, of });
+                let what =
+                    "not linearizable: there is no order of these calls that explains the answers".into();
+                out.broken.push(Broken { key, what, calls: small.calls, of });
             }
         }
     }
@@ -91,8 +93,15 @@ fn check_keys<M: Model<Op = Op>>(
 }
 
 /// All workloads.
-pub const ALL: [&dyn Workload; 7] =
-    [&kv::Kv, &set::Set, &lock::LOCK, &lock::SESSION, &counter::Counter, &register::Registration, &watch::Watch];
+pub const ALL: [&dyn Workload; 7] = [
+    &kv::Kv,
+    &set::Set,
+    &lock::LOCK,
+    &lock::SESSION,
+    &counter::Counter,
+    &register::Registration,
+    &watch::Watch,
+];
 
 /// The workloads that a list of names means.
 ///

@@ -44,7 +44,7 @@ impl Workload for Set {
         }
         let element = worker.value();
         // Some of a size that fills the log.
-        let body = "x".repeat(if element % 20 == 0 { 60_000 } else { 50 });
+        let body = "x".repeat(if element.is_multiple_of(20) { 60_000 } else { 50 });
         worker.write(&key, ("PUT", &format!("/v1/kv/{key}/{element}"), &body), |_| Op::Add { element });
     }
 
@@ -63,7 +63,7 @@ impl Workload for Set {
         for (key, calls) in by_key(calls) {
             if let Some(found) = rules::set(&calls) {
                 let of = calls.len();
-                out.broken.push(Broken { key, what: found.what, calls: found.calls, aside: 0, of });
+                out.broken.push(Broken { key, what: found.what, calls: found.calls, of });
             }
         }
         out

@@ -99,7 +99,7 @@ impl Workload for Watch {
             let of = calls.len();
             for found in [rules::indexes_grow(&calls), rules::contents(&calls)].into_iter().flatten() {
                 let (key, what) = (key.clone(), found.what);
-                out.broken.push(Broken { key, what, calls: found.calls, aside: 0, of });
+                out.broken.push(Broken { key, what, calls: found.calls, of });
             }
         }
         out

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// After this long a call counts as unanswered.
-const LIMIT: Duration = Duration::from_secs(4);
+const LIMIT: Duration = Duration::from_millis(2500);
 
 /// What all clients of a run share.
 pub struct Shared<'a> {
@@ -71,6 +71,8 @@ pub struct Worker<'a> {
     /// Random choices.
     pub rng: SmallRng,
     client: Client,
+    /// From then on it asks no more.
+    pub until: Option<Instant>,
     /// What it has done so far.
     pub calls: Vec<Call<Op>>,
 }
@@ -83,7 +85,7 @@ impl<'a> Worker<'a> {
     pub fn new(shared: &'a Shared<'a>, id: usize, server: usize, seed: u64) -> Self {
         let client = Client::new(shared.cluster.servers[server].http(), LIMIT);
         let rng = SmallRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(id as u64));
-        Self { shared, id, server, rng, client, calls: Vec::new() }
+        Self { shared, id, server, rng, client, until: None, calls: Vec::new() }
     }
 
     /// Goes to another server.
@@ -134,11 +136,23 @@ impl<'a> Worker<'a> {
     ) -> Said {
         let epoch = || self.shared.cluster.servers[self.server].epoch();
         let (before, start) = (epoch(), self.shared.now());
-        let reply = self.client.send_for(method, path, body, wait);
+        let reply = match self.until {
+            Some(until) if Instant::now() > until => Reply::NotSent("out of time".into()),
+            _ => self.client.send_for(method, path, body, wait),
+        };
         let (after, end) = (self.shared.cluster.servers[self.server].epoch(), self.shared.now());
         let (op, outcome, note) = said(reply, before.filter(|b| after == Some(*b)));
         let (client, server, key) = (self.id, self.server, key.to_owned());
-        self.calls.push(Call { client, key, op: op.clone(), outcome, start, end, server, note: note.clone() });
+        self.calls.push(Call {
+            client,
+            key,
+            op: op.clone(),
+            outcome,
+            start,
+            end,
+            server,
+            note: note.clone(),
+        });
         (op, outcome, note)
     }
 

@@ -22,7 +22,8 @@ struct Held {
 impl Held {
     fn over(path: &Path, file: Arc<dyn File>) -> Arc<dyn File> {
         // A segment begins as a spare one.
-        if path.extension().is_some_and(|e| e == "wal") || path.file_name().is_some_and(|n| n == "spare.tmp") {
+        if path.extension().is_some_and(|e| e == "wal") || path.file_name().is_some_and(|n| n == "spare.tmp")
+        {
             return Arc::new(Self { file, pending: Mutex::default() });
         }
         file

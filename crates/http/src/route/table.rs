@@ -8,8 +8,8 @@ use super::{
     WaitFn,
 };
 use crate::handlers::{
-    agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, federation,
-    health, kv, operator, session, status, txn, usage,
+    agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, event, federation,
+    health, kv, operator, session, snapshot, status, txn, usage,
 };
 
 const fn wait(f: WaitFn) -> Handler {
@@ -113,11 +113,11 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/coordinate/datacenters" => Get wait(coordinate::datacenters);
     "/v1/coordinate/nodes" => Get Read(coordinate::nodes);
     "/v1/coordinate/node/" => Get Read(coordinate::node);
-    "/v1/coordinate/update" => Put NotBuilt("coordinate updates");
+    "/v1/coordinate/update" => Put wait(coordinate::update);
 
     "/v1/discovery-chain/" => Get NotBuilt("discovery chains"), Post NotBuilt("discovery chains");
-    "/v1/event/fire/" => Put NotBuilt("user events");
-    "/v1/event/list" => Get NotBuilt("user events");
+    "/v1/event/fire/" => Put wait(event::fire);
+    "/v1/event/list" => Get wait(event::list);
 
     "/v1/health/node/" => Get Read(health::node);
     "/v1/health/checks/" => Get Read(health::checks);
@@ -153,7 +153,7 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/session/node/" => Get Read(session::of_node);
     "/v1/session/list" => Get Read(session::list);
 
-    "/v1/snapshot" => Get NotBuilt("snapshots"), Put NotBuilt("snapshots");
+    "/v1/snapshot" => Get wait(snapshot::save), Put Handler::Upload(snapshot::restore);
     "/v1/status/leader" => Get wait(status::leader);
     "/v1/status/peers" => Get wait(status::peers);
     "/v1/txn" => Put Handler::Wait(txn::run, BodyLimit::Txn);

@@ -9,7 +9,9 @@ use tokio::sync::{Notify, mpsc};
 use types::{
     RequestError, SecretToken, Str, Tenancy,
     ca::{CaUpdate, ServiceLeaf},
+    coordinate::{Coordinate, CoordinateRow, DatacenterCoordinates},
     definition::{CheckDefinition, ServiceDefinition},
+    event::UserEvent,
     member::{Member, MemberStatus},
     record::{HealthCheck, NodeService},
 };
@@ -21,6 +23,7 @@ pub struct MockAgent {
     pub changed: Arc<Notify>,
     pub calls: Mutex<Vec<String>>,
     pub pools: Mutex<Vec<KeyringPool>>,
+    pub fired: Mutex<Vec<Arc<UserEvent>>>,
 }
 
 impl MockAgent {
@@ -132,6 +135,42 @@ impl RegistryPort for MockAgent {
     }
 }
 
+impl NetworkPort for MockAgent {
+    fn fire_event(
+        &self,
+        dc: Option<&str>,
+        event: UserEvent,
+        _token: SecretToken,
+    ) -> PortFuture<'_, UserEvent> {
+        let event = UserEvent {
+            id: format!("00000000-0000-0000-0000-00000000000{}", self.fired.lock().len() + 2).into(),
+            ..event
+        };
+        self.fired.lock().push(Arc::new(event.clone()));
+        self.changed.notify_waiters();
+        other(dc, event)
+    }
+    fn events(&self) -> Vec<Arc<UserEvent>> {
+        self.fired.lock().clone()
+    }
+    fn events_changed(&self) -> BoxFuture<'static, ()> {
+        Box::pin(self.changed.clone().notified_owned())
+    }
+    fn update_coordinate(
+        &self,
+        dc: Option<&str>,
+        row: CoordinateRow,
+        _token: SecretToken,
+    ) -> PortFuture<'_, ()> {
+        self.calls.lock().push(format!("coordinate {} {}", row.node, row.coordinate.vec[0]));
+        other(dc, ())
+    }
+    fn wan_coordinates(&self) -> PortFuture<'_, Vec<DatacenterCoordinates>> {
+        let servers = vec![("n1".into(), Coordinate::default())];
+        Box::pin(async move { Ok(vec![DatacenterCoordinates { datacenter: "dc1".into(), servers }]) })
+    }
+}
+
 impl MeshPort for MockAgent {
     fn leaf(
         &self,
@@ -166,6 +205,19 @@ impl SessionPort for MockAgent {
     ) -> PortFuture<'_, Option<Arc<types::record::Session>>> {
         let session = types::record::Session { id: id.into(), ..Default::default() };
         other(dc, (id != "gone").then(|| Arc::new(session)))
+    }
+}
+
+impl SnapshotPort for MockAgent {
+    fn snapshot(
+        &self,
+        dc: Option<&str>,
+        _stale: bool,
+        _token: SecretToken,
+    ) -> PortFuture<'_, (rpc::message::SnapshotHead, ArchivePieces)> {
+        let (pieces, archive) = mpsc::channel(2);
+        let _ = pieces.try_send(Ok(Bytes::from_static(b"archive")));
+        other(dc, (rpc::message::SnapshotHead { index: 7, ..Default::default() }, archive))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Service;
 use crate::{
     datacenters::Remote,
-    message::{Answer, Request},
+    message::{Answer, DeskRequest, Request},
 };
 use runtime::Shutdown;
 use std::{sync::Arc, time::Duration};
@@ -37,7 +37,12 @@ impl Service {
         if !remote.is_open() {
             return Err(RequestError::DatacenterUnreachable);
         }
-        let is_read = !matches!(request, Request::Submit { .. } | Request::RemoveServer { .. });
+        let is_read = !matches!(
+            request,
+            Request::Submit { .. }
+                | Request::RemoveServer { .. }
+                | Request::Desk { request: DeskRequest::Fire(_), .. }
+        );
         let answer_by = Instant::now()
             + match request {
                 // The server there lengthens a wait by up to a sixteenth, a client agent waits an eighth longer for us.
