@@ -10,7 +10,7 @@ fn main() -> ExitCode {
         std::env::args_os().collect(),
         cli::Env::from_process(),
         &mut cli::StdIo,
-        praetor::run::agent_command,
+        &praetor::local::Program,
     );
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

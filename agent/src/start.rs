@@ -7,6 +7,7 @@ use crate::{
     data_dir::{DataDir, DataDirError, host_node_id, node_id},
     enroll::{self, Applicant},
     events, members, metering, sockets, tunnels, view,
+    watches::Watches,
 };
 use arc_swap::ArcSwap;
 use authority::{Authority, Leaves, LeavesDeps, Upkeep};
@@ -15,7 +16,7 @@ use config::RuntimeConfig;
 use dns_server::DnsServer;
 use federation::{Dialer, WanNet};
 use gossip_driver::{GossipHandle, Pool as GossipPool};
-use http_api::{HttpServer, port::AgentTokenKind};
+use http_api::{HttpServer, Loopback, port::AgentTokenKind};
 use leader::Leader;
 use raft::{RaftHandle, ServerId};
 use rpc::{Datacenters, Pool, ServerList, ServerSide, Service, ViewHub};
@@ -142,6 +143,8 @@ pub struct Agent {
     pub(crate) dns_config: Arc<ArcSwap<dns::DnsConfig>>,
     pub(crate) tls: Arc<tls::Tls>,
     pub(crate) http: std::sync::OnceLock<HttpServer>,
+    /// Watches of the configuration; set once, with the server of the API.
+    pub(crate) watches: std::sync::OnceLock<Watches>,
     pub(crate) leaving: Shutdown,
     pub(crate) started: tokio::time::Instant,
     pub(crate) reloading: tokio::sync::Mutex<()>,
@@ -201,6 +204,9 @@ impl Agent {
                 let transport = Arc::new(PoolTransport { pool: pool.clone(), addresses: addresses.clone() });
                 let mut raft_config = convert::raft(&config, server_id, data.as_ref());
                 let observer = Arc::new(HubObserver(hub.clone()));
+                if let Some(data) = &data {
+                    crate::recovery::take_up(data, server_id).map_err(StartError::Setting)?;
+                }
                 let (clock, owner) = (world.clock.clone(), tasks.clone());
                 let raft = match &world.raft_storage {
                     None => RaftHandle::start(raft_config, transport, observer, clock, seed, owner).await?,
@@ -438,6 +444,7 @@ impl Agent {
             dns_config,
             tls,
             http: std::sync::OnceLock::new(),
+            watches: std::sync::OnceLock::new(),
             leaving: Shutdown::new(),
             started: tokio::time::Instant::now(),
             reloading: tokio::sync::Mutex::new(()),
@@ -451,6 +458,9 @@ impl Agent {
             tasks.spawn_critical("http", http.clone().serve(listener, tasks.shutdown().clone()));
         }
         // Set once, here.
+        let watches = Watches::new(Loopback::new(http.clone(), tasks.shutdown().clone()), tasks.clone());
+        watches.set(config::watch::parse_all(&config.watches).map_err(StartError::Setting)?);
+        let _ = agent.watches.set(watches);
         let _ = agent.http.set(http);
         view::tell(&agent);
         events::start(&agent);

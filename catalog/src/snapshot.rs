@@ -9,9 +9,11 @@
 
 mod reader;
 mod record;
+mod walk;
 mod writer;
 
 pub use reader::restore;
+pub use walk::{Seen, walk};
 pub use writer::Writer;
 
 /// First bytes of every snapshot.

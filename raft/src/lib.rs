@@ -21,6 +21,7 @@ mod machine;
 mod network;
 mod ports;
 mod reads;
+pub mod recovery;
 mod serve;
 mod snapshot;
 mod start;

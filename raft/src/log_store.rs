@@ -27,7 +27,7 @@ const STREAM_ENTRIES: u64 = 256;
 
 const BLANK: u8 = 0;
 const NORMAL: u8 = 1;
-const MEMBERSHIP: u8 = 2;
+pub(crate) const MEMBERSHIP: u8 = 2;
 
 struct Slot {
     term: u64,
@@ -80,7 +80,7 @@ fn encode(payload: &Payload) -> io::Result<(u8, Bytes)> {
     })
 }
 
-fn decode(pos: Position, kind: u8, data: Bytes) -> io::Result<Entry> {
+pub(crate) fn decode(pos: Position, kind: u8, data: Bytes) -> io::Result<Entry> {
     let payload = match kind {
         BLANK => EntryPayload::Blank,
         NORMAL => EntryPayload::Normal(Data(data)),

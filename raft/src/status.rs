@@ -130,7 +130,7 @@ impl Heard {
     }
 }
 
-fn membership(stored: &StoredMembership) -> Membership {
+pub(crate) fn servers_of(stored: &StoredMembership) -> Membership {
     let voters: Vec<ServerId> = stored.voter_ids().collect();
     Membership {
         index: index(stored.log_id().as_ref()),
@@ -164,7 +164,7 @@ fn update(shared: &Shared, old: &RaftStatus) -> RaftStatus {
     let same = old.membership.index == index(stored.log_id().as_ref())
         && !old.membership.servers.is_empty()
         && old.membership.changing == (stored.get_joint_config().len() > 1);
-    let members = if same { old.membership.clone() } else { Arc::new(membership(stored)) };
+    let members = if same { old.membership.clone() } else { Arc::new(servers_of(stored)) };
     let leader = m.current_leader.and_then(|id| Some((id, stored.get_node(&id)?.clone())));
     let progress = match &m.replication {
         Some(all) => all

@@ -24,6 +24,7 @@ const PURE: &[(&str, &[&str])] = &[
     ("entries", &["types", "api", "filter"]),
     ("config", &["types", "api", "entries"]),
     ("archive", &[]),
+    ("watch", &["config"]),
 ];
 
 /// Shells, and what of ours each may name.
@@ -46,7 +47,12 @@ const SHELLS: &[(&str, &[&str])] = &[
     ("leader", &["types", "connect-ca", "rpc", "runtime", "telemetry", "api"]),
     ("authority", &["types", "catalog", "connect-ca", "rpc", "runtime"]),
     ("gateway", &["runtime"]),
-    ("cli", &["types", "api", "config", "connect-ca", "gateway", "runtime", "telemetry", "tls"]),
+    (
+        "cli",
+        &[
+            "types", "api", "archive", "config", "connect-ca", "gateway", "runtime", "telemetry", "tls", "watch",
+        ],
+    ),
 ];
 
 /// Libraries that only these crates may name.

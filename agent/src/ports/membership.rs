@@ -186,7 +186,8 @@ impl Agent {
         // One at a time: two reloads at once would mix.
         let _turn = self.reloading.lock().await;
         let (mut new, warnings) = (self.reloader)()?;
-        config::watch::parse_all(&new.watches).map_err(|e| format!("Failed reloading watches: {e}"))?;
+        let watches =
+            config::watch::parse_all(&new.watches).map_err(|e| format!("Failed reloading watches: {e}"))?;
         let old = self.config.load_full();
         for warning in warnings {
             tracing::warn!("{warning}");
@@ -215,6 +216,9 @@ impl Agent {
             settings.enable_debug = new.http.enable_debug;
             settings.max_conns_per_client = new.http.max_conns_per_client as usize;
             http.reconfigure(settings);
+        }
+        if let Some(running) = self.watches.get() {
+            running.set(watches);
         }
         let mut local = convert::local(&old, &self.node_id, None);
         local.node.meta = convert::node_meta(&new);

@@ -17,17 +17,7 @@ use types::{Tenancy, codec};
 /// # Errors
 /// Damaged, truncated or unknown input; see [`SnapshotError`].
 pub fn restore(mut input: impl Read) -> Result<Store, SnapshotError> {
-    let mut magic = [0; MAGIC.len()];
-    input.read_exact(&mut magic)?;
-    if magic != *MAGIC {
-        return Err(SnapshotError::Damaged("it does not begin like a snapshot"));
-    }
-    let mut version = [0; 2];
-    input.read_exact(&mut version)?;
-    match u16::from_le_bytes(version) {
-        VERSION => {}
-        other => return Err(SnapshotError::Version(other)),
-    }
+    open(&mut input)?;
     let mut builder = Builder { rebuild: Rebuild::default(), store: Store::new(), records: 0, ended: false };
     let mut payload = Vec::new();
     while !builder.ended {
@@ -50,7 +40,22 @@ pub fn restore(mut input: impl Read) -> Result<Store, SnapshotError> {
     Ok(builder.store)
 }
 
-fn read_frame(input: &mut impl Read, payload: &mut Vec<u8>) -> Result<(), SnapshotError> {
+/// Checks the header.
+pub(super) fn open(input: &mut impl Read) -> Result<(), SnapshotError> {
+    let mut magic = [0; MAGIC.len()];
+    input.read_exact(&mut magic)?;
+    if magic != *MAGIC {
+        return Err(SnapshotError::Damaged("it does not begin like a snapshot"));
+    }
+    let mut version = [0; 2];
+    input.read_exact(&mut version)?;
+    match u16::from_le_bytes(version) {
+        VERSION => Ok(()),
+        other => Err(SnapshotError::Version(other)),
+    }
+}
+
+pub(super) fn read_frame(input: &mut impl Read, payload: &mut Vec<u8>) -> Result<(), SnapshotError> {
     let mut head = [0; 8];
     input.read_exact(&mut head)?;
     let [a, b, c, d, e, f, g, h] = head;

@@ -9,7 +9,7 @@ pub enum ArchiveError {
     #[error("{0}")]
     Io(#[source] io::Error),
     /// The input is not compressed as an archive is: it was never one, or its beginning is damaged.
-    #[error("failed to decompress snapshot: it is not a gzip archive")]
+    #[error("failed to decompress snapshot: gzip: invalid header")]
     NotGzip,
     /// The compressed data is damaged.
     #[error("failed to decompress snapshot: the compressed data is damaged ({0})")]

@@ -23,6 +23,7 @@ pub use config::{
 pub use files::FileDefinitions;
 pub use inner::Ports;
 pub use local::{AggregatedHealth, Key, LocalError, NodeIdentity, ScriptPermission, Source};
+pub use probe::http_call;
 pub use state::LocalState;
 
 #[cfg(test)]

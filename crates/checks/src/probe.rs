@@ -23,6 +23,8 @@ use types::{
 /// Most probes at one time; others wait for their turn.
 const RUNNING_MAX: usize = 256;
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of an answer that a caller sees.
+const CALL_OUTPUT_BYTES: usize = 4096;
 const SCRIPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a probe found.
@@ -48,6 +50,19 @@ impl Outcome {
 struct Shared {
     tls: tls::TlsSettings,
     docker: docker::Engine,
+}
+
+/// Sends the HTTP request of a definition, whatever the answer means: its status and the end of its body. For handlers of watches.
+///
+/// # Errors
+/// There was no answer within the definition's timeout (10 s if it has none).
+pub async fn http_call(c: &CheckDefinition) -> Result<(u16, String), String> {
+    let wait = if c.timeout.is_zero() { TIMEOUT } else { c.timeout };
+    let settings = tls::TlsSettings::new(None);
+    match timeout(wait, http::request(c, &settings, CALL_OUTPUT_BYTES)).await {
+        Ok(answer) => answer.map(|(status, _reason, body)| (status.as_u16(), body)),
+        Err(_elapsed) => Err(timed_out(ProbeKind::Http, c, wait).output),
+    }
 }
 
 /// Runs probes, a bounded number at a time.

@@ -1,7 +1,7 @@
 //! Finds the command that was meant and runs it.
 
 use crate::{
-    Env,
+    Env, Local,
     commands::{self, Command, Entry, Failure, Session},
     flags::{FlagError, Parsed},
     io::Io,
@@ -15,7 +15,7 @@ pub(crate) fn run(
     args: Vec<String>,
     env: &Env,
     io: &mut Io<'_>,
-    agent_main: impl FnOnce(Vec<String>) -> i32,
+    local: &dyn Local,
 ) -> i32 {
     let mut args = args.into_iter();
     let program = args.next().unwrap_or_default();
@@ -26,7 +26,7 @@ pub(crate) fn run(
     let asks = |names: &[&str], list: &[String]| list.iter().any(|a| names.contains(&a.as_str()));
 
     if asks(&["-v", "-version", "--version"], &before[..before.len().min(1)]) {
-        return run_entry("version", &[], &program, env, io);
+        return run_entry("version", &[], &program, env, io, local);
     }
     if words.is_empty() {
         let help = commands::top_help(&program);
@@ -60,16 +60,23 @@ pub(crate) fn run(
             io.say(help);
             return 0;
         }
-        return agent_main(rest.to_vec());
+        return local.agent(rest.to_vec());
     }
-    run_entry(entry.path(), rest, &program, env, io)
+    run_entry(entry.path(), rest, &program, env, io, local)
 }
 
-fn run_entry(path: &str, args: &[String], program: &str, env: &Env, io: &mut Io<'_>) -> i32 {
+fn run_entry(
+    path: &str,
+    args: &[String],
+    program: &str,
+    env: &Env,
+    io: &mut Io<'_>,
+    local: &dyn Local,
+) -> i32 {
     let Some(entry) = commands::ALL.iter().find(|e| e.path() == path) else { return UNKNOWN };
     let help = entry.help(program);
     match entry {
-        Entry::Command(command) => run_command(command, args, &help, env, io),
+        Entry::Command(command) => run_command(command, args, &help, env, io, local),
         Entry::Group { .. } | Entry::Later { .. }
             if args.first().is_some_and(|a| matches!(a.as_str(), "-h" | "-help" | "--help")) =>
         {
@@ -87,7 +94,14 @@ fn run_entry(path: &str, args: &[String], program: &str, env: &Env, io: &mut Io<
     }
 }
 
-fn run_command(command: &Command, args: &[String], help: &str, env: &Env, io: &mut Io<'_>) -> i32 {
+fn run_command(
+    command: &Command,
+    args: &[String],
+    help: &str,
+    env: &Env,
+    io: &mut Io<'_>,
+    local: &dyn Local,
+) -> i32 {
     let flags = match Parsed::parse(&command.all_flags(), args) {
         Ok(flags) => flags,
         Err(FlagError::Help) => {
@@ -99,7 +113,7 @@ fn run_command(command: &Command, args: &[String], help: &str, env: &Env, io: &m
             return 1;
         }
     };
-    let mut session = Session { flags, env, io, help };
+    let mut session = Session { flags, env, io, help, local };
     match (command.run)(&mut session) {
         Ok(()) => 0,
         Err(Failure { message, hint, help: with_help, code }) => {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, Read, Write},
+    io::{self, BufRead, Read, Write},
 };
 
 /// Environment variables, read once.
@@ -39,6 +39,11 @@ impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Env {
 pub trait Streams {
     /// Reads stdin to its end.
     fn read_stdin(&mut self) -> io::Result<Vec<u8>>;
+    /// Reads one line of stdin, for a question to whom sits there.
+    fn read_line(&mut self) -> io::Result<String> {
+        let all = self.read_stdin()?;
+        Ok(String::from_utf8_lossy(&all).lines().next().unwrap_or_default().to_owned())
+    }
     /// Writes a result.
     fn write_stdout(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Writes an error or a warning.
@@ -54,6 +59,11 @@ impl Streams for StdIo {
         let mut data = Vec::new();
         io::stdin().lock().read_to_end(&mut data)?;
         Ok(data)
+    }
+    fn read_line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line)?;
+        Ok(line)
     }
     fn write_stdout(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut out = io::stdout().lock();

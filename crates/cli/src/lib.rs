@@ -10,28 +10,26 @@
 //! `=`, flags ending at the first argument) and its messages are what scripts rely on, and clap reads `-http-addr` as nine
 //! short options.
 
+mod child;
 mod client;
 mod commands;
 mod dispatch;
 mod flags;
 mod io;
+mod local;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 
 pub use io::{Env, StdIo, Streams};
+pub use local::{Local, RecoveryPlan, RecoveryServer, ServerRecord, StateRecord};
 
 use std::ffi::OsString;
 
-/// Runs the command line `args` (with the program's name first) and answers its exit code. `agent_main` gets the arguments
-/// after `agent`; it is called outside any asynchronous runtime.
-pub fn run(
-    args: Vec<OsString>,
-    env: Env,
-    io: &mut dyn Streams,
-    agent_main: impl FnOnce(Vec<String>) -> i32,
-) -> i32 {
+/// Runs the command line `args` (with the program's name first) and answers its exit code. `local` is what needs no agent; it is
+/// called outside any asynchronous runtime.
+pub fn run(args: Vec<OsString>, env: Env, io: &mut dyn Streams, local: &dyn Local) -> i32 {
     let args = args.into_iter().map(|a| a.to_string_lossy().into_owned()).collect();
-    dispatch::run(args, &env, &mut io::Io(io), agent_main)
+    dispatch::run(args, &env, &mut io::Io(io), local)
 }

@@ -20,6 +20,49 @@ struct Ran {
     err: String,
 }
 
+/// A program without files.
+struct Nothing;
+
+impl crate::Local for Nothing {
+    fn agent(&self, args: Vec<String>) -> i32 {
+        if args == ["-dev"] { 42 } else { 43 }
+    }
+    fn walk_state(
+        &self,
+        state: &mut dyn Read,
+        each: &mut dyn FnMut(&crate::StateRecord<'_>),
+    ) -> Result<(), String> {
+        // A line a record: the key of a pair.
+        let mut text = String::new();
+        state.read_to_string(&mut text).map_err(|e| e.to_string())?;
+        for key in text.lines() {
+            let data = || format!("{{\"Key\":{key:?}}}");
+            each(&crate::StateRecord { kind: "KVS", bytes: key.len() as u64, key: Some(key), data: &data });
+        }
+        Ok(())
+    }
+    fn server_record(&self, _data_dir: &std::path::Path) -> Result<crate::ServerRecord, String> {
+        let server = |id: &str, voter| crate::RecoveryServer {
+            id: id.to_owned(),
+            address: "10.0.0.1:8300".to_owned(),
+            name: String::new(),
+            voter,
+        };
+        Ok(crate::ServerRecord {
+            id: "a".to_owned(),
+            term: 3,
+            last_index: 9,
+            committed_index: 8,
+            snapshot_index: 0,
+            servers: vec![server("a", true), server("b", true), server("c", true)],
+        })
+    }
+    fn recover(&self, _data_dir: &std::path::Path, plan: &crate::RecoveryPlan) -> Result<(), String> {
+        let ids: Vec<&str> = plan.servers.iter().map(|s| s.id.as_str()).collect();
+        if ids == ["a"] { Ok(()) } else { Err(format!("unexpected {ids:?}")) }
+    }
+}
+
 /// Streams that are kept.
 struct Kept {
     stdin: String,
@@ -43,7 +86,7 @@ fn run_with(env: &[(&str, &str)], args: &[&str], stdin: &str) -> Ran {
     let env: Env = env.iter().copied().collect();
     let mut io = Kept { stdin: stdin.to_owned(), out: Vec::new(), err: Vec::new() };
     let args = std::iter::once("praetor").chain(args.iter().copied()).map(Into::into).collect();
-    let code = crate::run(args, env, &mut io, |rest| if rest == ["-dev"] { 42 } else { 43 });
+    let code = crate::run(args, env, &mut io, &Nothing);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code, out: text(io.out), err: text(io.err) }
 }

@@ -40,6 +40,10 @@ pub(crate) async fn answer(
     let (route, tail) = match shared.router.find(path) {
         Target::Route { route, tail } => (route, tail),
         Target::AddSlash => return redirect(&parts.method, &format!("{path}/"), parts.uri.query()),
+        Target::None if path.starts_with("/debug/pprof/") => {
+            let below = path.trim_start_matches("/debug/pprof/");
+            return ui::profiling(&config, below, parts.uri.query().unwrap_or(""), stop).await;
+        }
         Target::None => return ui::outside_the_api(&config, path, &decoded),
     };
     let begun = Instant::now();

@@ -18,9 +18,11 @@ mod dispatch;
 mod error;
 mod handlers;
 mod limit;
+mod loopback;
 mod options;
 mod params;
 pub mod port;
+mod pprof;
 mod read;
 mod reply;
 mod respond;
@@ -32,4 +34,5 @@ mod wan_addrs;
 
 pub use accept::HttpListener;
 pub use config::HttpConfig;
+pub use loopback::{Loopback, LoopbackAnswer};
 pub use server::HttpServer;

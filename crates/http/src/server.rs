@@ -75,6 +75,10 @@ impl HttpServer {
         }))
     }
 
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        self.0.clone()
+    }
+
     /// Replaces the configuration; requests that begin later see it. The sizes of caches and the number of all connections
     /// stay as they were at start.
     pub fn reconfigure(&self, config: HttpConfig) {

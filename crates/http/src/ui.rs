@@ -6,6 +6,7 @@ use crate::{
     respond::{Wants, api_response, plain_response},
 };
 use http::{Response, StatusCode};
+use runtime::Shutdown;
 
 const DISABLED: &str = "Consul Agent: UI disabled. To enable, set ui_config.enabled=true in the agent configuration and restart.";
 const NOT_AN_ENDPOINT: &str = "Invalid URL path: not a recognized HTTP API endpoint\n";
@@ -18,18 +19,20 @@ const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf
 <li><a href=\"/v1/health/state/any?pretty\">checks</a></li>\n<li><a href=\"/v1/agent/members?pretty\">members</a></li>\n\
 <li><a href=\"/v1/kv/?recurse&amp;pretty\">keys and values</a></li>\n</ul>\n</body></html>\n";
 
+/// Answers `/debug/pprof/`, which is not there unless `enable_debug` is on.
+pub(crate) async fn profiling(config: &HttpConfig, path: &str, query: &str, stop: &Shutdown) -> Response<ReplyBody> {
+    let reply = if config.enable_debug {
+        crate::pprof::answer(path, query, stop).await
+    } else {
+        Reply::new(StatusCode::NOT_FOUND, Content::None, "")
+    };
+    let mut response = api_response(reply, Wants::default(), config);
+    response.headers_mut().remove("x-consul-default-acl-policy");
+    response
+}
+
 /// Answers a path that no route has.
 pub(crate) fn outside_the_api(config: &HttpConfig, path: &str, decoded: &str) -> Response<ReplyBody> {
-    if path.starts_with("/debug/pprof/") {
-        let reply = if config.enable_debug {
-            crate::error::HttpError::not_built("profiling").into()
-        } else {
-            Reply::new(StatusCode::NOT_FOUND, Content::None, "")
-        };
-        let mut response = api_response(reply, Wants::default(), config);
-        response.headers_mut().remove("x-consul-default-acl-policy");
-        return response;
-    }
     let reply = match &config.ui_path {
         Some(ui) if path == "/" => Reply::new(
             StatusCode::MOVED_PERMANENTLY,

@@ -46,7 +46,7 @@ pub(super) fn verb(method: &str) -> String {
     format!("{first}{}", rest.to_lowercase())
 }
 
-async fn request(
+pub(super) async fn request(
     c: &CheckDefinition,
     tls: &TlsSettings,
     limit: usize,

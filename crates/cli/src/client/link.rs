@@ -35,7 +35,22 @@ pub(crate) struct LinkAnswer {
     pub(crate) status: u16,
     /// `X-Consul-Index`, 0 if there is none.
     pub(crate) index: u64,
+    /// `X-Consul-ContentHash`.
+    pub(crate) hash: Option<String>,
     pub(crate) body: Bytes,
+}
+
+impl LinkAnswer {
+    /// The body of status 200; any other status is an error.
+    pub(crate) fn ok(self) -> Result<Bytes, ClientError> {
+        match self.status {
+            200 => Ok(self.body),
+            status => Err(ClientError::Status {
+                status,
+                body: String::from_utf8_lossy(&self.body).trim().to_owned(),
+            }),
+        }
+    }
 }
 
 impl AgentLink {
@@ -54,6 +69,18 @@ impl AgentLink {
     pub(crate) fn tenancy(&self) -> Vec<(&'static str, String)> {
         let all = [("ns", &self.settings.namespace), ("partition", &self.settings.partition)];
         all.into_iter().filter(|(_, v)| !v.is_empty()).map(|(n, v)| (n, v.clone())).collect()
+    }
+
+    /// Namespace, partition, datacenter and consistency as they were given, as parameters.
+    pub(crate) fn scope(&self) -> Vec<(&'static str, String)> {
+        let mut all = self.tenancy();
+        if !self.settings.datacenter.is_empty() {
+            all.push(("dc", self.settings.datacenter.clone()));
+        }
+        if self.settings.stale {
+            all.push(("stale", String::new()));
+        }
+        all
     }
 
     /// One request within `limit`. A connection that was kept and turns out dead is replaced once.
@@ -79,6 +106,42 @@ impl AgentLink {
         };
         let late = || network(&self.settings, &method, &url, format!("no answer within {limit:?}"), None);
         tokio::time::timeout(limit, asking).await.unwrap_or_else(|_elapsed| Err(late()))
+    }
+
+    /// What `path` streams within `time`, at most `bytes_max`, and why it ended early if it did.
+    pub(crate) async fn stream(
+        &self,
+        path: &str,
+        query: &[(&'static str, String)],
+        time: Duration,
+        bytes_max: usize,
+    ) -> (Vec<u8>, Option<String>) {
+        let pairs: Vec<String> = query.iter().map(|(n, v)| parameter(n, v)).collect();
+        let url = url(&self.settings, path, &pairs.join("&"));
+        let mut out = Vec::new();
+        let reading = async {
+            let mut sender = self.open(&Method::GET, &url).await.map_err(|e| e.to_string())?;
+            let mut request = Request::builder().method(Method::GET).uri(&url);
+            if let Some(headers) = request.headers_mut() {
+                authorize(&self.settings, headers).map_err(|e| e.to_string())?;
+            }
+            let request = request.body(Full::new(Bytes::new())).map_err(|e| e.to_string())?;
+            let response = sender.send_request(request).await.map_err(|e| e.to_string())?;
+            let status = response.status().as_u16();
+            let mut body = response.into_body();
+            while let Some(frame) = body.frame().await {
+                let Ok(data) = frame.map_err(|e| e.to_string())?.into_data() else { continue };
+                out.extend_from_slice(&data[..data.len().min(bytes_max - out.len())]);
+                if out.len() == bytes_max {
+                    return Err(format!("it is cut after {bytes_max} bytes"));
+                }
+            }
+            let text = String::from_utf8_lossy(&out).trim().to_owned();
+            Err(if status == 200 { "the agent ended it".to_owned() } else { format!("status {status} ({text})") })
+        };
+        let ended: Result<Result<(), String>, _> = tokio::time::timeout(time, reading).await;
+        let problem = ended.ok().and_then(Result::err);
+        (out, problem)
     }
 
     /// A connection from before that still lives.
@@ -124,6 +187,8 @@ impl AgentLink {
         let response = sender.send_request(request).await.map_err(|e| failed(&e))?;
         let status = response.status().as_u16();
         let index = response.headers().get("x-consul-index").and_then(|v| v.to_str().ok()?.parse().ok());
+        let hash = response.headers().get("x-consul-contenthash").and_then(|v| v.to_str().ok());
+        let hash = hash.map(str::to_owned);
         let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
         let body = body.map_err(|e| failed(&e))?.to_bytes();
         if let Ok(mut idle) = self.idle.lock()
@@ -131,6 +196,6 @@ impl AgentLink {
         {
             idle.push(sender);
         }
-        Ok(LinkAnswer { status, index: index.unwrap_or(0), body })
+        Ok(LinkAnswer { status, index: index.unwrap_or(0), hash, body })
     }
 }

@@ -3,6 +3,7 @@
 mod address;
 mod connect;
 mod error;
+mod file_body;
 mod link;
 mod request;
 mod settings;

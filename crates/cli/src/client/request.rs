@@ -2,13 +2,14 @@
 
 use super::{
     ClientError, Settings,
+    file_body::{BoxError, FileBody},
     connect::{self, Failure},
 };
 use base64::Engine;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper_util::rt::TokioIo;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::de::DeserializeOwned;
@@ -138,6 +139,17 @@ impl Client {
         self.call(Method::DELETE, path, query, body.into(), false)
     }
 
+    /// Sends a file as it is read; its size must be known to be `length`.
+    pub(crate) fn put_file(
+        &self,
+        path: &str,
+        query: Query,
+        file: std::fs::File,
+        length: u64,
+    ) -> Result<Answer, ClientError> {
+        self.call_with(Method::PUT, path, query, FileBody::new(file, length), false)
+    }
+
     fn call(
         &self,
         method: Method,
@@ -146,6 +158,20 @@ impl Client {
         body: Bytes,
         missing_ok: bool,
     ) -> Result<Answer, ClientError> {
+        self.call_with(method, path, query, Full::new(body), missing_ok)
+    }
+
+    fn call_with<B>(
+        &self,
+        method: Method,
+        path: &str,
+        query: Query,
+        body: B,
+        missing_ok: bool,
+    ) -> Result<Answer, ClientError>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
         let url = self.url(path, &query);
         self.runtime.block_on(async {
             let response = self.send(&method, &url, body).await?;
@@ -175,7 +201,7 @@ impl Client {
             let listen = |kind| signal(kind).map_err(|e| self.network(&method, &url, e.to_string(), None));
             let (mut interrupt, mut terminate) =
                 (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
-            let response = self.send(&method, &url, Bytes::new()).await?;
+            let response = self.send(&method, &url, Full::new(Bytes::new())).await?;
             let status = response.status().as_u16();
             let mut body = response.into_body();
             if status != 200 {
@@ -208,12 +234,15 @@ impl Client {
         url(&self.settings, path, &query.encode())
     }
 
-    async fn send(
+    async fn send<B>(
         &self,
         method: &Method,
         url: &str,
-        body: Bytes,
-    ) -> Result<http::Response<Incoming>, ClientError> {
+        body: B,
+    ) -> Result<http::Response<Incoming>, ClientError>
+    where
+        B: Body<Data = Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
         let open = connect::open(&self.settings, self.tls.as_ref()).await;
         let stream = open.map_err(|Failure { reason, hint }| self.network(method, url, reason, hint))?;
         let fail = |e: &dyn std::fmt::Display| self.network(method, url, e.to_string(), None);
@@ -223,7 +252,7 @@ impl Client {
         if let Some(headers) = request.headers_mut() {
             authorize(&self.settings, headers).map_err(|e| fail(&e))?;
         }
-        let request = request.body(Full::new(body)).map_err(|e| fail(&e))?;
+        let request = request.body(body).map_err(|e| fail(&e))?;
         // The connection is driven for as long as its answer is read: the runtime ends with the command.
         self.runtime.spawn(async move {
             let _ = connection.await;

@@ -3,8 +3,10 @@
 mod catalog;
 mod config;
 mod connect_ca;
+mod debug;
 mod definitions;
 mod event;
+mod exec;
 mod force_leave;
 mod gateway;
 mod info;
@@ -17,19 +19,26 @@ mod kv_get;
 mod kv_import;
 mod kv_put;
 mod leave;
+mod lock;
 mod maint;
 mod members;
 mod monitor;
+mod operator_autopilot;
 mod operator_federation;
 mod operator_raft;
+mod operator_recover;
+mod operator_usage;
 mod reload;
 mod rtt;
 mod services;
 mod session;
+mod snapshot;
+mod snapshot_inspect;
 mod table;
 mod tls;
 mod validate;
 mod version;
+mod watch;
 
 pub(crate) use session::{Failure, Outcome, Session};
 

@@ -1,8 +1,9 @@
-//! `operator raft list-peers`.
+//! `operator raft`.
 
 use super::{Command, Common, Failure, Outcome, Session};
 use crate::{
     client::Query,
+    flags::{Flag, Kind},
     table::{columns, row},
 };
 use serde::Deserialize;
@@ -70,5 +71,68 @@ fn list_peers(session: &mut Session<'_, '_>) -> Outcome {
         rows.push(row([&s.node, &s.id, &s.address, state, &voter, &s.protocol_version, &index, &behind]));
     }
     session.io.say(columns(&rows));
+    Ok(())
+}
+
+pub(super) static REMOVE_PEER: Command = Command {
+    path: "operator raft remove-peer",
+    synopsis: "Remove a server from the Raft configuration",
+    usage: "[options]",
+    about: "Removes a server that is gone for good. A server that still runs should leave by\nitself (`leave`).",
+    flags: &[
+        Flag::new("address", Kind::Text, "Address of its server port, as list-peers shows it."),
+        Flag::new("id", Kind::Text, "Its id, as list-peers shows it."),
+    ],
+    common: Common::Server,
+    run: remove_peer,
+};
+
+pub(super) static TRANSFER_LEADER: Command = Command {
+    path: "operator raft transfer-leader",
+    synopsis: "Transfer leadership to another server",
+    usage: "[options]",
+    about: "Makes the leader hand over, to the server that is named or to one that is ready.",
+    flags: &[Flag::new("id", Kind::Text, "Id of the new leader, as list-peers shows it.")],
+    common: Common::Server,
+    run: transfer_leader,
+};
+
+fn remove_peer(session: &mut Session<'_, '_>) -> Outcome {
+    session.at_most(0)?;
+    let (address, id) = (session.flags.text("address").to_owned(), session.flags.text("id").to_owned());
+    let bad = |text: &str| Err(Failure::new(format!("Error removing peer: {text}")));
+    match (address.is_empty(), id.is_empty()) {
+        (true, true) => return bad("an address or id is required for the peer to remove"),
+        (false, false) => return bad("cannot give both an address and id"),
+        _ => {}
+    }
+    let client = session.client()?;
+    let query = Query::new().with_some("address", &address).with_some("id", &id);
+    client
+        .delete("/v1/operator/raft/peer", client.scoped(query), "")
+        .map_err(Failure::request("Error removing peer"))?;
+    let what = if id.is_empty() { format!("address {address:?}") } else { format!("id {id:?}") };
+    session.io.say(format!("Removed peer with {what}"));
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Transferred {
+    success: bool,
+}
+
+fn transfer_leader(session: &mut Session<'_, '_>) -> Outcome {
+    session.at_most(0)?;
+    let client = session.client()?;
+    let query = Query::new().with_some("id", session.flags.text("id"));
+    let answer: Transferred = client
+        .post("/v1/operator/raft/transfer-leader", client.scoped(query), "")
+        .and_then(|a| a.json())
+        .map_err(|e| Failure { hint: e.hint(), ..Failure::new(format!("Error transfering leadership: Failed to transfer leadership {e}")) })?;
+    if !answer.success {
+        return Err(Failure::new("Error transfering leadership: the leader did not hand over"));
+    }
+    session.io.say("Success");
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! What a running command has at hand, and how it fails.
 
 use crate::{
-    Env,
-    client::{Client, ClientError, Settings},
+    Env, Local,
+    client::{AgentLink, Client, ClientError, Settings},
     flags::Parsed,
     io::Io,
 };
@@ -14,6 +14,7 @@ pub(crate) struct Session<'a, 'io> {
     pub(crate) env: &'a Env,
     pub(crate) io: &'a mut Io<'io>,
     pub(crate) help: &'a str,
+    pub(crate) local: &'a dyn Local,
 }
 
 /// How a command ends: nothing to add, or a [`Failure`].
@@ -57,6 +58,31 @@ impl Session<'_, '_> {
         let Self { flags, env, io, .. } = self;
         let settings = Settings::read(flags, env, |warning| io.warn(warning)).map_err(wrap)?;
         Client::new(settings).map_err(wrap)
+    }
+
+    /// Runs `work` with a connection for many requests, inside a runtime of its own.
+    pub(crate) fn with_link<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut Self, &AgentLink) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let wrap = |e: String| Failure::new(format!("Error connecting to Consul agent: {e}"));
+        let settings = {
+            let Self { flags, env, io, .. } = self;
+            Settings::read(flags, env, |warning| io.warn(warning)).map_err(wrap)?
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| Failure::new(format!("cannot start: {e}")))?;
+        let outcome = runtime.block_on(async {
+            let tasks = runtime::Tasks::new(runtime::Shutdown::new());
+            let link = AgentLink::new(settings, tasks.clone()).map_err(wrap)?;
+            let outcome = work(self, &link).await;
+            tasks.shutdown().trigger();
+            outcome
+        });
+        runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+        outcome
     }
 
     /// Refuses surplus arguments.

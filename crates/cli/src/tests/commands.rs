@@ -386,3 +386,79 @@ fn validate() {
         assert!(ran.err.starts_with(text), "{}", ran.err);
     }
 }
+
+#[test]
+fn snapshots_are_shown_without_an_agent() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("s.snap");
+    let state = b"a/b/c\na/b/d\nz\n";
+    let meta = archive::Meta::new(7, 2, state.len() as u64, 5);
+    std::fs::write(&file, archive::write(Vec::new(), &meta, 0, state.as_slice()).unwrap()).unwrap();
+    let file = file.to_str().unwrap();
+    let ran = run(&["snapshot", "inspect", "-kvdetails", file]);
+    let expected = " ID       2-7-5\n Size     14\n Index    7\n Term     2\n Version  1\n\n \
+                    Type   Count  Size\n ----   ----   ----\n KVS    3      11B\n ----   ----   ----\n Total         11B\n\n \
+                    Key Name  Count  Size\n ----      ----   ----\n a/b       2      10B\n z         1      1B\n \
+                    ----      ----   ----\n Total            11B\n";
+    assert_eq!(ran.out, expected, "{}", ran.err);
+    let ran = run(&["snapshot", "inspect", "-format=json", file]);
+    assert!(ran.out.starts_with("{\n   \"Meta\": {\n      \"ID\": \"2-7-5\",\n      \"Size\": 14,"), "{}", ran.out);
+    let ran = run(&["snapshot", "decode", file]);
+    assert_eq!(ran.out.lines().nth(1), Some(r#"{"Data":{"Key":"a/b/c"},"Type":"KVS"}"#));
+    std::fs::write(file, "nope").unwrap();
+    let ran = run(&["snapshot", "inspect", file]);
+    assert_eq!((ran.code, ran.err.contains("Error reading snapshot: failed to decompress")), (1, true));
+}
+
+#[test]
+fn a_snapshot_gets_its_name_once_it_is_verified() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("s.snap");
+    let fake = Fake::start(&[("GET /v1/snapshot", 200, "not an archive")]);
+    let ran = fake.run(&["snapshot", "save", file.to_str().unwrap()]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.starts_with("Error verifying snapshot file: failed to decompress"), "{}", ran.err);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "a broken file was left behind");
+    std::fs::write(&file, "x").unwrap();
+    let ran = fake.run(&["snapshot", "restore", file.to_str().unwrap()]);
+    assert!(ran.err.starts_with("Error restoring snapshot: Unexpected response code: 404"), "{}", ran.err);
+}
+
+#[test]
+fn a_recovery_asks_first() {
+    let ran = run_with(&[], &["operator", "recover", "-data-dir", "/d"], "no\n");
+    assert_eq!((ran.code, ran.err.trim()), (1, "Nothing was changed."));
+    let ran = run_with(&[], &["operator", "recover", "-data-dir", "/d"], "yes\n");
+    assert_eq!((ran.code, ran.out.contains("Recovered.")), (0, true), "{}", ran.err);
+    let ran = run(&["operator", "recover", "-data-dir", "/d", "-dry-run"]);
+    assert!(ran.out.contains("Last index:      9") && !ran.out.contains("Recovered"), "{}", ran.out);
+    let ran = run(&["operator", "recover", "-data-dir", "/d", "-yes", "-server", "b=10.0.0.2:1"]);
+    assert!(ran.err.contains("not among those that -server names"), "{}", ran.err);
+}
+
+#[test]
+fn a_watch_without_a_child_shows_and_ends() {
+    let pair = r#"[{"LockIndex":0,"Key":"k","Flags":0,"Value":null,"CreateIndex":5,"ModifyIndex":6}]"#;
+    let fake = Fake::start(&[
+        ("GET /v1/status/leader", 200, "\"x\""),
+        ("GET /v1/kv/k", 200, pair),
+        ("GET /v1/health/service/w?tag=a&passing=1", 200, "[]"),
+    ]);
+    let ran = fake.run(&["watch", "-type=key", "-key=k"]);
+    assert!(ran.out.starts_with("{\n    \"Key\": \"k\",\n    \"CreateIndex\": 5,"), "{}{}", ran.out, ran.err);
+    assert_eq!(fake.run(&["watch", "-type=key", "-key=other"]).out, "null\n");
+    let ran = fake.run(&["watch", "-type=service", "-service=w", "-tag=a", "-passingonly=true"]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "[]\n"), "{}", ran.err);
+    assert!(fake.run(&["watch", "-type=nodes", "-key=x"]).err.starts_with("Invalid parameters: [key]"));
+}
+
+#[test]
+fn events_are_fired_with_their_filters() {
+    let fake = Fake::start(&[
+        ("GET /v1/agent/self", 200, "{}"),
+        ("PUT /v1/event/fire/deploy?node=n1", 200, r#"{"ID":"7"}"#),
+    ]);
+    assert_eq!(fake.run(&["event", "-name", "deploy", "-node", "n1", "now"]).out, "Event ID: 7\n");
+    assert!(fake.run(&["event", "-name", "x", "-tag", "t"]).err.contains("without service filter"));
+    assert!(fake.run(&["event", "-name", "x", "-node", "["]).err.starts_with("Failed to compile node filter regexp"));
+}

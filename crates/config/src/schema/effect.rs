@@ -55,6 +55,5 @@ pub const NO_EFFECT_YET: &[&str] = &[
     "ui_config.metrics_provider_options_json",
     "ui_config.metrics_proxy",
     "use_streaming_backend",
-    "watches",
     "xds",
 ];

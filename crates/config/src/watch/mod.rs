@@ -63,13 +63,11 @@ pub enum Handler {
     },
 }
 
-/// A checked watch.
+/// What a watch asks for, without what it calls.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Watch {
+pub struct Plan {
     /// What it looks at.
     pub target: Target,
-    /// What it calls.
-    pub handler: Handler,
     /// Datacenter, empty = own.
     pub datacenter: Str,
     /// Token, empty = none.
@@ -78,6 +76,15 @@ pub struct Watch {
     pub stale: bool,
     /// Filter expression.
     pub filter: Str,
+}
+
+/// A checked watch.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Watch {
+    /// What it asks for.
+    pub plan: Plan,
+    /// What it calls.
+    pub handler: Handler,
 }
 
 /// Checks watches.
@@ -110,24 +117,21 @@ pub fn parse(definition: &WatchDefinition) -> Result<Watch, String> {
         ("script", _) => script(raw)?,
         (other, _) => return Err(format!("Handler type '{other}' not recognized")),
     };
-    Ok(Watch {
-        target: watch.target,
-        handler,
-        datacenter: watch.datacenter,
-        token: watch.token,
-        stale: watch.stale,
-        filter: watch.filter,
-    })
+    Ok(Watch { plan: watch.plan, handler })
+}
+
+/// Checks parameters without a handler, as the command `watch` takes them.
+///
+/// # Errors
+/// The text for the operator.
+pub fn plan(params: serde_json::Map<String, serde_json::Value>) -> Result<Plan, String> {
+    general(&mut Params::new(params)).map(|(half, _)| half.plan)
 }
 
 /// A watch whose script is not looked at yet.
 struct Half {
-    target: Target,
+    plan: Plan,
     handler: Option<Handler>,
-    datacenter: Str,
-    token: SecretToken,
-    stale: bool,
-    filter: Str,
 }
 
 fn general(p: &mut Params) -> Result<(Half, Str), String> {
@@ -152,7 +156,7 @@ fn general(p: &mut Params) -> Result<(Half, Str), String> {
         _ => Str::default(),
     };
     p.finish()?;
-    Ok((Half { target, handler, datacenter, token, stale, filter }, handler_type))
+    Ok((Half { plan: Plan { target, datacenter, token, stale, filter }, handler }, handler_type))
 }
 
 fn required(p: &mut Params, key: &str, what: &str) -> Result<Str, String> {
@@ -239,7 +243,7 @@ mod tests {
         let w = of(json!({"type": "service", "service": "web", "tag": ["a", "b"], "passingonly": true, "args": ["x", "y"], "token": "t"})).unwrap();
         assert_eq!(w.handler, Handler::Args(vec![Str::new("x"), Str::new("y")]));
         assert_eq!(
-            w.target,
+            w.plan.target,
             Target::Service {
                 service: Str::new("web"),
                 tags: vec![Str::new("a"), Str::new("b")],
