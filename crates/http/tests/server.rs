@@ -7,7 +7,7 @@ use http_api::HttpConfig;
 use std::time::Duration;
 use types::{
     command::{Command, KvOp},
-    query::Consistency,
+    query::{Consistency, Query},
     record::{HealthCheck, NodeService, status},
 };
 
@@ -101,7 +101,10 @@ async fn query_options_reach_the_state() {
     assert_eq!(first.filter.as_deref(), Some("Node == x"));
     assert_eq!(first.max_wait, Some(Duration::from_secs(600)));
     assert_eq!(first.datacenter, None);
-    let (query, second) = &asked[1];
+    // Who owns what is asked for must exist.
+    let (owner, _) = &asked[1];
+    assert!(matches!(owner, Query::Namespaces { .. }), "{owner:?}");
+    let (query, second) = &asked[2];
     assert_eq!(second.max_stale, Some(Duration::from_secs(3)));
     assert_eq!(second.token.expose(), "t");
     assert!(format!("{query:?}").contains("p/team"));
