@@ -112,6 +112,7 @@ fn is_absent(result: &QueryResult) -> bool {
         QueryResult::KvList(rows) => rows.is_empty(),
         QueryResult::ConfigEntry(entry) => entry.is_none(),
         QueryResult::ConfigEntries(rows) => rows.is_empty(),
+        QueryResult::Sessions(rows) => rows.is_empty(),
         _ => false,
     }
 }

@@ -72,10 +72,74 @@ pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
     Ok(value)
 }
 
+/// How deep messages may hold messages of their own kind. Ours hold one.
+const NESTED_MAX: u32 = 4;
+
+thread_local! {
+    static NESTED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
+/// Leaves a level when it is dropped.
+struct Level;
+
+impl Level {
+    fn enter() -> Option<Self> {
+        NESTED.with(|n| {
+            let deeper = n.get() + 1;
+            (deeper <= NESTED_MAX).then(|| {
+                n.set(deeper);
+                Self
+            })
+        })
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        NESTED.with(|n| n.set(n.get() - 1));
+    }
+}
+
+/// For fields that hold values of the type that they are in: a few bytes for each level would otherwise be enough to run a
+/// reader out of stack.
+pub(crate) fn nested<'de, D: serde::Deserializer<'de>, T: serde::Deserialize<'de>>(
+    from: D,
+) -> Result<T, D::Error> {
+    let _level = Level::enter()
+        .ok_or_else(|| <D::Error as serde::de::Error>::custom("a message is nested too deeply"))?;
+    T::deserialize(from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::command::{Command, KvOp, Proposal};
+
+    #[test]
+    fn depth_is_bounded() {
+        let level = |empty: &Command, one: &Command| {
+            let (empty, one) = (encode(empty).unwrap(), encode(one).unwrap());
+            // What one more level puts in front of what it holds.
+            assert_eq!(empty[1], one[1]);
+            vec![one[1], 1]
+        };
+        let batch = level(&Command::Batch(vec![]), &Command::Batch(vec![Command::Noop]));
+        let mut bytes = vec![FORMAT_VERSION];
+        for _ in 0..200_000 {
+            bytes.extend_from_slice(&batch);
+        }
+        bytes.push(0);
+        assert!(matches!(decode::<Command>(&bytes), Err(CodecError::Decode(why)) if why.contains("deeply")));
+        let mut op = KvOp::Delete { key: "k".into() };
+        for _ in 0..8 {
+            op = KvOp::WithTtl { ttl_ms: 1, write: Box::new(op) };
+        }
+        assert!(decode::<KvOp>(&encode(&op).unwrap()).is_err());
+        let fine = Command::Batch(vec![Command::Noop, Command::Batch(vec![])]);
+        for _ in 0..2 * NESTED_MAX {
+            assert_eq!(decode::<Command>(&encode(&fine).unwrap()).unwrap(), fine, "levels are given back");
+        }
+    }
 
     #[test]
     fn round_trip_and_refusals() {

@@ -126,6 +126,7 @@ pub enum KvOp {
         /// Time to live from when it was proposed, milliseconds.
         ttl_ms: u64,
         /// `Set`, `Cas`, `Lock` or `Unlock`.
+        #[serde(deserialize_with = "crate::codec::nested")]
         write: Box<Self>,
     },
 }
@@ -221,7 +222,7 @@ pub enum Command {
         up_to: u64,
     },
     /// Several commands as one entry, each with its own answer; not a transaction.
-    Batch(Vec<Self>),
+    Batch(#[serde(deserialize_with = "crate::codec::nested")] Vec<Self>),
     /// Stores a configuration entry that is normal and keeps its own rules; those that concern other entries are looked at
     /// when it is applied. Answers `Bool`; writing what is stored already is `true` and changes nothing.
     ConfigEntrySet {
@@ -395,7 +396,7 @@ pub enum CommandResponse {
     /// Refused by the state machine; the text is part of the public API. Nothing was changed.
     Refused(Str),
     /// Answers of a batch.
-    Batch(Vec<Self>),
+    Batch(#[serde(deserialize_with = "crate::codec::nested")] Vec<Self>),
     /// A number that was handed out.
     Number(u64),
     /// Results or errors of a transaction.

@@ -25,6 +25,8 @@ use types::{
 
 /// Bytes of the state that go into one entry of the log.
 const PIECE_BYTES: usize = 512 << 10;
+/// Bytes of a state that the servers take.
+const STATE_BYTES_MAX: u64 = 16 << 30;
 /// How long a client may be silent while it sends an archive.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// Pieces of a body that wait to be looked at.
@@ -98,7 +100,7 @@ async fn receive(mut body: Incoming) -> Result<File, HttpError> {
         let mut file = tempfile::tempfile()?;
         let mut writer = io::BufWriter::new(&mut file);
         let meta =
-            archive::read(Arrived { pieces: arrived, now: Bytes::new() }, Limits::default(), &mut writer);
+            archive::read(Arrived { pieces: arrived, now: Bytes::new() }, Limits { state_bytes_max: STATE_BYTES_MAX }, &mut writer);
         writer.flush()?;
         drop(writer);
         file.rewind()?;

@@ -181,10 +181,12 @@ impl Service {
         let configuration =
             (Configuration { servers: Some(servers.collect()) }, configuration.index, leadership.term);
         // On a thread of its own: it is work for as long as the state is large. It ends when nobody takes its pieces any more.
+        let runtime = tokio::runtime::Handle::current();
         tokio::task::spawn_blocking(move || {
-            if let Err(e) = write(store, configuration, now, &made) {
+            let to = To { pieces: &made, runtime };
+            if let Err(e) = write(store, configuration, now, &to) {
                 // Whoever would hear of it may be gone, too.
-                let _ = made.blocking_send(Err(e));
+                let _ = to.pieces.try_send(Err(e));
             }
         });
         Ok(head)
@@ -200,7 +202,7 @@ fn write(
     store: catalog::Store,
     (configuration, configuration_index, term): (Configuration, u64, u64),
     now_ms: u64,
-    to: &mpsc::Sender<io::Result<Bytes>>,
+    to: &To<'_>,
 ) -> io::Result<()> {
     let index = store.index();
     let state = || catalog::snapshot::Writer::of_state(store.clone());
@@ -218,9 +220,15 @@ fn write(
     archive.finish().map_err(io::Error::other)?.hand_on()
 }
 
-/// Collects bytes to pieces, and waits while nobody takes them.
+/// Who takes the pieces.
+struct To<'a> {
+    pieces: &'a mpsc::Sender<io::Result<Bytes>>,
+    runtime: tokio::runtime::Handle,
+}
+
+/// Collects bytes to pieces, and waits while nobody takes them, but not for ever: it holds a version of the state.
 struct Pieces<'a> {
-    to: &'a mpsc::Sender<io::Result<Bytes>>,
+    to: &'a To<'a>,
     full: Vec<u8>,
 }
 
@@ -230,7 +238,11 @@ impl Pieces<'_> {
             return Ok(());
         }
         let piece = std::mem::replace(&mut self.full, Vec::with_capacity(PIECE_BYTES));
-        self.to.blocking_send(Ok(piece.into())).map_err(|_gone| io::ErrorKind::BrokenPipe.into())
+        let taken = async { tokio::time::timeout(IDLE_MAX, self.to.pieces.send(Ok(piece.into()))).await };
+        match self.to.runtime.block_on(taken) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
+        }
     }
 }
 
