@@ -67,6 +67,7 @@ fn member() -> gossip::Core {
         verify_outgoing: true,
         reconnect_timeout: Duration::from_secs(60),
         tombstone_timeout: Duration::from_secs(60),
+        coordinates: true,
     };
     gossip::Core::new(config, Duration::ZERO, ChaCha8Rng::seed_from_u64(1)).expect("a member")
 }
