@@ -121,6 +121,8 @@ pub struct Attack<'a> {
 /// Times of harm and of rest, ms.
 const HARM_MS: std::ops::Range<u64> = 2500..4500;
 const REST_MS: std::ops::Range<u64> = 1200..2500;
+/// So many repeated packets should have been noticed.
+const REPEATED_MIN: u64 = 20;
 const STEP: Duration = Duration::from_millis(20);
 
 fn pause(length: Duration, stop: &dyn Fn() -> bool) {
@@ -388,7 +390,7 @@ impl<'a> Attack<'a> {
             self.count_refused();
             pause(Duration::from_secs(1), stop);
         }
-        (repeated > 100 && self.refused == 0).then(|| {
+        (repeated >= REPEATED_MIN && self.refused == 0).then(|| {
             format!("{repeated} gossip packets were repeated, and no server refused one as seen before")
         })
     }

@@ -171,6 +171,26 @@ pub fn set(calls: &[Call<Op>]) -> Option<Finding> {
     None
 }
 
+/// A lock whose holder's session was destroyed is given to nobody for `delay` µs. Sessions here never release. `calls` are those of
+/// one key.
+pub fn lock_delay(calls: &[Call<Op>], delay: u64) -> Option<Finding> {
+    let given = |c: &&Call<Op>| matches!(c.op, Op::Acquire { done: true, .. });
+    for destroyed in ok(calls) {
+        let Op::Destroy { session } = destroyed.op else { continue };
+        let of = |c: &&Call<Op>| matches!(c.op, Op::Acquire { session: s, .. } if s == session);
+        let Some(held) = ok(calls).filter(given).find(of) else { continue };
+        let early = |c: &&Call<Op>| !of(c) && c.start > destroyed.end && c.end < destroyed.start + delay;
+        if let Some(early) = ok(calls).filter(given).find(early) {
+            let (ms, all) = ((early.end - destroyed.start) / 1000, delay / 1000);
+            let what = format!(
+                "the lock was given {ms} ms after its holder's session was destroyed, the lock-delay is {all} ms"
+            );
+            return Some(finding(what, &[held, destroyed, early]));
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,6 +246,17 @@ mod tests {
         assert!(!two(list(&[(1, 5)], 5), list(&[(1, 5)], 5)));
         assert!(!two(list(&[(1, 5)], 5), list(&[], 6)));
         assert!(two(list(&[(1, 5), (2, 4)], 5), list(&[(1, 5)], 5)));
+    }
+
+    #[test]
+    fn a_lock_rests_after_its_session() {
+        let acquire = |session, start| call(Op::Acquire { session, done: true }, start, start + 1, 0);
+        let destroy = call(Op::Destroy { session: 1 }, 10, 11, 0);
+        let early = |start| lock_delay(&[acquire(1, 0), destroy.clone(), acquire(2, start)], 100).is_some();
+        assert!(early(12) && early(50));
+        // At the same time as the end, or late enough.
+        assert!(!early(11) && !early(109));
+        assert!(lock_delay(&[destroy.clone(), acquire(2, 12)], 100).is_none(), "it held nothing");
     }
 
     #[test]

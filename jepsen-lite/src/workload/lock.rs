@@ -1,11 +1,12 @@
 //! Locks: clients with sessions take a lock, write what only its holder may write, and give it back, or end their session,
 //! or let it run out.
 
-use super::{Checked, Worker, Workload, check_keys, worker};
+use super::{Broken, Checked, Worker, Workload, check_keys, worker};
 use crate::{
     client::{Done, Reply},
-    history::{Call, Outcome},
+    history::{Call, Outcome, by_key},
     ops::{Lock, Op},
+    rules,
 };
 use anyhow::{Result, bail};
 use rand::Rng;
@@ -18,6 +19,9 @@ const NODE: &str = "jepsen-sessions";
 const TRIES: usize = 12;
 /// The shortest that there is.
 const TTL: Duration = Duration::from_secs(10);
+/// Of the sessions that are destroyed while they hold a lock that rests then.
+const DELAY: Duration = Duration::from_secs(2);
+const DELAYED: &str = "delayed";
 
 /// See the head of this file.
 #[derive(Debug)]
@@ -53,10 +57,11 @@ struct Session {
 }
 
 impl Locks {
-    fn create(&self, worker: &mut Worker<'_>) -> Option<Session> {
-        let ttl = self.sessions_end && worker.rng.random_range(0..100) < 30;
+    fn create(&self, worker: &mut Worker<'_>, delay: Duration) -> Option<Session> {
+        let ttl = self.sessions_end && delay.is_zero() && worker.rng.random_range(0..100) < 30;
+        let delay = format!("{}s", delay.as_secs());
         let mut body =
-            json!({"Node": NODE, "LockDelay": "0s", "Behavior": "release", "Checks": [], "NodeChecks": []});
+            json!({"Node": NODE, "LockDelay": delay, "Behavior": "release", "Checks": [], "NodeChecks": []});
         if ttl {
             body["TTL"] = json!(format!("{}s", TTL.as_secs()));
         }
@@ -92,6 +97,15 @@ impl Locks {
             (Op::Acquire { done, .. } | Op::Release { done, .. }, Outcome::Ok, _) => Some(done),
             _ => None,
         }
+    }
+
+    /// A session that tries a lock once and is destroyed: if it held it, nobody gets it for a while.
+    fn delayed(&self, worker: &mut Worker<'_>) {
+        let key = worker.key(DELAYED, 1, CALLS);
+        let Some(session) = self.create(worker, DELAY) else { return };
+        let number = session.number;
+        Self::call(worker, &key, "acquire", &session, |done| Op::Acquire { session: number, done });
+        Self::destroy(worker, &key, &session);
     }
 
     fn guarded(worker: &mut Worker<'_>, key: &str, s: &Session) {
@@ -148,7 +162,7 @@ impl Workload for Locks {
         {
             bail!("the node of the sessions cannot be registered: {other:?}");
         }
-        let Some(session) = self.create(worker) else {
+        let Some(session) = self.create(worker, Duration::ZERO) else {
             bail!("the servers make no session: does this build have /v1/session/create?");
         };
         worker.send("PUT", &format!("/v1/session/destroy/{}", session.id), "");
@@ -156,8 +170,11 @@ impl Workload for Locks {
     }
 
     fn step(&self, worker: &mut Worker<'_>) {
+        if self.sessions_end && worker.rng.random_range(0..100) < 40 {
+            return self.delayed(worker);
+        }
         let key = worker.key(self.name, self.width, CALLS);
-        let Some(session) = self.create(worker) else { return };
+        let Some(session) = self.create(worker, Duration::ZERO) else { return };
         let number = session.number;
         if session.ttl {
             let earliest = session.born + u64::try_from(TTL.as_micros()).unwrap_or(0);
@@ -210,6 +227,15 @@ impl Workload for Locks {
     }
 
     fn check(&self, calls: &[Call<Op>]) -> Checked {
-        check_keys(calls, &Lock, |_| true, &[])
+        let delayed = |c: &Call<Op>| c.key.contains(DELAYED);
+        let (delayed, plain): (Vec<_>, Vec<_>) = calls.iter().cloned().partition(delayed);
+        let mut out = check_keys(&plain, &Lock, |_| true, &[]);
+        for (key, calls) in by_key(&delayed) {
+            let micros = u64::try_from(DELAY.as_micros()).unwrap_or(0);
+            if let Some(found) = rules::lock_delay(&calls, micros) {
+                out.broken.push(Broken { key, what: found.what, calls: found.calls, of: calls.len() });
+            }
+        }
+        out
     }
 }
