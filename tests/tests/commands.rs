@@ -135,7 +135,7 @@ fn watches_of_the_configuration_start_and_end_with_a_reload() -> Result<()> {
     let file = cluster.dir().join("watches.hcl");
     let of = |key: &str| {
         let args = format!("[\"/bin/sh\", \"-c\", \"cat >> seen-{key}\"]");
-        format!("watches = [{{ type = \"key\" key = \"{key}\" args = {args} }}]\n")
+        format!("watches = [{{ type = \"key\", key = \"{key}\", args = {args} }}]\n")
     };
     std::fs::write(&file, of("a"))?;
     let name = file.to_string_lossy().into_owned();

@@ -31,6 +31,8 @@ impl Seen<'_> {
         };
         match self.record {
             Record::Authority(state) => json!({ "Provider": state.config.provider, "Roots": state.roots }),
+            // A part of another state, with its secrets.
+            Record::Staged { id, data } => json!({ "ID": id, "Bytes": data.len() }),
             record => whole(record),
         }
     }
@@ -50,6 +52,7 @@ fn kind(record: &Record) -> &'static str {
         Record::Session(_) => "Session",
         Record::KvExpiry { .. } => "KVSExpiry",
         Record::LockDelay { .. } => "LockDelay",
+        Record::Coordinate { .. } => "Coordinate",
         // Indexes of tables and names, and what frames the rest.
         _ => "Index",
     }
