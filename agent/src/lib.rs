@@ -22,6 +22,7 @@ pub mod run;
 mod sockets;
 mod start;
 mod stats;
+mod steady;
 mod tags;
 mod tunnels;
 mod view;

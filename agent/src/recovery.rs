@@ -77,7 +77,10 @@ fn open(data_dir: &Path) -> Result<(DataDir, ServerId, Storage), String> {
     })?;
     let path = data.path("node-id");
     let text = std::fs::read_to_string(&path).map_err(|e| {
-        format!("cannot read {}: {e}; a server with a configured node_id needs it written there", path.display())
+        format!(
+            "cannot read {}: {e}; a server with a configured node_id needs it written there",
+            path.display()
+        )
     })?;
     let id = text.trim().parse().map_err(|e| format!("{}: {e}", path.display()))?;
     let storage = Storage::disk(data.path("raft"));

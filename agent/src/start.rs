@@ -6,7 +6,9 @@ use crate::{
     convert, coordinates,
     data_dir::{DataDir, DataDirError, host_node_id, node_id},
     enroll::{self, Applicant},
-    events, members, metering, sockets, tunnels, view,
+    events, members, metering, sockets,
+    steady::SteadyClock,
+    tunnels, view,
     watches::Watches,
 };
 use arc_swap::ArcSwap;
@@ -169,6 +171,7 @@ impl Agent {
     ) -> Result<Arc<Self>, StartError> {
         let tasks = Tasks::new(shutdown);
         let seed = world.seed;
+        let steady = SteadyClock::start(&*world.clock);
         let data = config.data_dir.as_deref().map(DataDir::open).transpose()?;
         let node_id = own_node_id(&config, data.as_ref())?;
         let server_id: ServerId =
@@ -207,7 +210,7 @@ impl Agent {
                 if let Some(data) = &data {
                     crate::recovery::take_up(data, server_id).map_err(StartError::Setting)?;
                 }
-                let (clock, owner) = (world.clock.clone(), tasks.clone());
+                let (clock, owner) = (steady.clone(), tasks.clone());
                 let raft = match &world.raft_storage {
                     None => RaftHandle::start(raft_config, transport, observer, clock, seed, owner).await?,
                     Some(RaftStorage { storage, segment_bytes }) => {
@@ -340,6 +343,7 @@ impl Agent {
                     leadership: consensus.terms(&tasks),
                     membership: consensus.clone(),
                     renewals: renewals.clone(),
+                    steady: steady.clone(),
                     clock: world.clock.clone(),
                     seed,
                     tasks: tasks.clone(),

@@ -124,7 +124,8 @@ fn a_snapshot_comes_back_on_every_server() -> Result<()> {
     for node in &cluster.nodes[..3] {
         wait_for("the restored state", || {
             let keys = node.get("/v1/kv/?keys&stale")?;
-            (keys.as_array()?.len() == 20 && node.call("GET", "/v1/kv/later?stale", "").status == 404).then_some(())
+            (keys.as_array()?.len() == 20 && node.call("GET", "/v1/kv/later?stale", "").status == 404)
+                .then_some(())
         })?;
     }
     ensure!(done(server, "/v1/kv/later", "again"));

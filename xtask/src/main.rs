@@ -38,7 +38,17 @@ const SHELLS: &[(&str, &[&str])] = &[
     (
         "http-api",
         &[
-            "types", "api", "archive", "connect-ca", "entries", "filter", "local", "rpc", "runtime", "telemetry", "tls",
+            "types",
+            "api",
+            "archive",
+            "connect-ca",
+            "entries",
+            "filter",
+            "local",
+            "rpc",
+            "runtime",
+            "telemetry",
+            "tls",
         ],
     ),
     ("dns-server", &["types", "dns", "rpc", "runtime", "telemetry"]),
@@ -50,7 +60,16 @@ const SHELLS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "types", "api", "archive", "config", "connect-ca", "gateway", "runtime", "telemetry", "tls", "watch",
+            "types",
+            "api",
+            "archive",
+            "config",
+            "connect-ca",
+            "gateway",
+            "runtime",
+            "telemetry",
+            "tls",
+            "watch",
         ],
     ),
 ];

@@ -19,7 +19,9 @@ pub(super) fn parse(text: &[u8], known: &[Server]) -> Result<Vec<Server>, String
             _ => Err("neither an object with id and address nor an address".to_owned()),
         };
         let server = server.map_err(|e| format!("entry {}: {e}", i + 1))?;
-        if let Some(before) = servers.iter().position(|s| s.id == server.id || s.peer.addr == server.peer.addr) {
+        if let Some(before) =
+            servers.iter().position(|s| s.id == server.id || s.peer.addr == server.peer.addr)
+        {
             return Err(format!("entry {}: its id or address is that of entry {}, too", i + 1, before + 1));
         }
         servers.push(server);
@@ -38,7 +40,9 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 fn by_address(text: &str, known: &[Server]) -> Result<Server, String> {
     let addr = address(text)?;
     let server = known.iter().find(|s| s.peer.addr == addr).ok_or_else(|| {
-        format!("the log knows no server at {addr}; write an object with its id: {{\"id\": …, \"address\": …}}")
+        format!(
+            "the log knows no server at {addr}; write an object with its id: {{\"id\": …, \"address\": …}}"
+        )
     })?;
     Ok(Server { voter: true, ..server.clone() })
 }

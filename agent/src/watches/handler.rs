@@ -31,7 +31,9 @@ pub(super) async fn call(handler: &Handler, index: &str, json: &str) -> Result<(
         }
         Handler::Http { path, method, timeout, header, tls_skip_verify } => {
             let mut headers: BTreeMap<Str, Vec<Str>> = header.iter().cloned().collect();
-            headers.entry(Str::new_static("Content-Type")).or_insert_with(|| vec![Str::new_static("application/json")]);
+            headers
+                .entry(Str::new_static("Content-Type"))
+                .or_insert_with(|| vec![Str::new_static("application/json")]);
             headers.insert(Str::new_static("X-Consul-Index"), vec![Str::new(index)]);
             let request = CheckDefinition {
                 http: path.clone(),
@@ -44,7 +46,11 @@ pub(super) async fn call(handler: &Handler, index: &str, json: &str) -> Result<(
             };
             let (status, output) = checks::http_call(&request).await?;
             tracing::debug!(status, output, "watch handler answered");
-            if (200..300).contains(&status) { Ok(()) } else { Err(format!("the handler answered with status {status}")) }
+            if (200..300).contains(&status) {
+                Ok(())
+            } else {
+                Err(format!("the handler answered with status {status}"))
+            }
         }
     }
 }
@@ -84,7 +90,8 @@ async fn script(mut command: Command, index: &str, json: &str) -> Result<(), Str
         }
     };
     let mut kept = Vec::new();
-    let mut output = tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into()).map_err(|e| e.to_string())?;
+    let mut output =
+        tokio::net::unix::pipe::Receiver::from_owned_fd(reader.into()).map_err(|e| e.to_string())?;
     let drain = async {
         let _ = (&mut output).take(OUTPUT_BYTES).read_to_end(&mut kept).await;
         let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;

@@ -143,8 +143,7 @@ fn is_for_servers(pattern: &str) -> bool {
     !FREE.iter().any(|free| pattern.starts_with(free))
 }
 
-const TXN_LIMIT_PAGE: &str =
-    "https://developer.hashicorp.com/docs/agent/config/config-files#txn_max_req_len";
+const TXN_LIMIT_PAGE: &str = "https://developer.hashicorp.com/docs/agent/config/config-files#txn_max_req_len";
 const KV_LIMIT_PAGE: &str =
     "https://developer.hashicorp.com/docs/agent/config/config-files#kv_max_value_size";
 

@@ -120,6 +120,9 @@ mod tests {
     #[test]
     fn what_means_something_in_an_address_is_encoded() {
         let query = [("index", "5".to_owned()), ("filter", "a == \"b&c\"".to_owned())];
-        assert_eq!(super::uri("/v1/kv/a b/%/c", &query), "/v1/kv/a%20b/%25/c?index=5&filter=a%20%3D%3D%20%22b%26c%22");
+        assert_eq!(
+            super::uri("/v1/kv/a b/%/c", &query),
+            "/v1/kv/a%20b/%25/c?index=5&filter=a%20%3D%3D%20%22b%26c%22"
+        );
     }
 }

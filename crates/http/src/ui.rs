@@ -20,7 +20,12 @@ const PAGE: &str = "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf
 <li><a href=\"/v1/kv/?recurse&amp;pretty\">keys and values</a></li>\n</ul>\n</body></html>\n";
 
 /// Answers `/debug/pprof/`, which is not there unless `enable_debug` is on.
-pub(crate) async fn profiling(config: &HttpConfig, path: &str, query: &str, stop: &Shutdown) -> Response<ReplyBody> {
+pub(crate) async fn profiling(
+    config: &HttpConfig,
+    path: &str,
+    query: &str,
+    stop: &Shutdown,
+) -> Response<ReplyBody> {
     let reply = if config.enable_debug {
         crate::pprof::answer(path, query, stop).await
     } else {

@@ -151,10 +151,9 @@ impl Expiry<'_> {
             for (_, id) in lot {
                 tracing::info!(session = %id, "session was not renewed in time");
             }
-            let ends = lot.iter().map(|(tenancy, id)| Command::SessionDestroy {
-                tenancy: tenancy.clone(),
-                id: id.clone(),
-            });
+            let ends = lot
+                .iter()
+                .map(|(tenancy, id)| Command::SessionDestroy { tenancy: tenancy.clone(), id: id.clone() });
             self.write(Command::Batch(ends.collect())).await?;
         }
         Ok(wrote)
@@ -193,9 +192,8 @@ mod tests {
     use types::record::Session;
 
     fn listed(ids: &[&str]) -> Deadlines {
-        let session = |id: &&str| {
-            Arc::new(Session { id: (*id).into(), ttl_ns: 10_000_000_000, ..Session::default() })
-        };
+        let session =
+            |id: &&str| Arc::new(Session { id: (*id).into(), ttl_ns: 10_000_000_000, ..Session::default() });
         Deadlines { sessions: ids.iter().map(session).collect(), keys: Vec::new() }
     }
 

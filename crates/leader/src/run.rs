@@ -108,7 +108,9 @@ pub struct Deps {
     pub membership: Arc<dyn Membership>,
     /// Renewals of sessions.
     pub renewals: Arc<Renewals>,
-    /// Wall time, for certificates, the age of deletions and keys that live for a time.
+    /// Time that does not jump, the one that proposals carry: keys live by it.
+    pub steady: Arc<dyn WallClock>,
+    /// Wall time, for certificates.
     pub clock: Arc<dyn WallClock>,
     /// Source of the trust domain's UUID and of serial numbers.
     pub seed: RngSeed,
@@ -133,6 +135,7 @@ async fn run(config: LeaderConfig, deps: Deps) {
     let Deps { submit, query, members, mut member_events, mut leadership, .. } = deps;
     let (membership, renewals, clock, seed, tasks) =
         (deps.membership, deps.renewals, deps.clock, deps.seed, deps.tasks);
+    let steady = deps.steady;
     let stop = tasks.shutdown().clone();
     let mut rng = seed.fork("leader");
     loop {
@@ -157,7 +160,7 @@ async fn run(config: LeaderConfig, deps: Deps) {
                 submit: submit.as_ref(),
                 query: query.as_ref(),
                 renewals: &renewals,
-                clock: clock.as_ref(),
+                clock: steady.as_ref(),
                 token: &config.token,
             };
             // Dropping the duties midway is harmless: a write that was sent runs to its end by itself, and whoever leads

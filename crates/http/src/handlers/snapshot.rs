@@ -99,8 +99,11 @@ async fn receive(mut body: Incoming) -> Result<File, HttpError> {
     let verified = tokio::task::spawn_blocking(move || {
         let mut file = tempfile::tempfile()?;
         let mut writer = io::BufWriter::new(&mut file);
-        let meta =
-            archive::read(Arrived { pieces: arrived, now: Bytes::new() }, Limits { state_bytes_max: STATE_BYTES_MAX }, &mut writer);
+        let meta = archive::read(
+            Arrived { pieces: arrived, now: Bytes::new() },
+            Limits { state_bytes_max: STATE_BYTES_MAX },
+            &mut writer,
+        );
         writer.flush()?;
         drop(writer);
         file.rewind()?;

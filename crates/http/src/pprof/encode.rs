@@ -115,8 +115,7 @@ mod tests {
 
     #[test]
     fn a_small_profile_byte_by_byte() {
-        let profile =
-            Profile { kind: "k", unit: "u", duration_ns: 300, values: vec![("a".to_owned(), 5)] };
+        let profile = Profile { kind: "k", unit: "u", duration_ns: 300, values: vec![("a".to_owned(), 5)] };
         let expected: &[u8] = &[
             0x0a, 4, 8, 1, 16, 2, // sample_type { type: "k", unit: "u" }
             0x12, 4, 8, 1, 16, 5, // sample { location: 1, value: 5 }

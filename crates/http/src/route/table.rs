@@ -8,8 +8,8 @@ use super::{
     WaitFn,
 };
 use crate::handlers::{
-    agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, event, federation,
-    health, kv, operator, query, session, snapshot, status, tenancy, txn, usage,
+    agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, event,
+    federation, health, kv, operator, query, session, snapshot, status, tenancy, txn, usage,
 };
 
 const fn wait(f: WaitFn) -> Handler {
