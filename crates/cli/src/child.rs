@@ -64,8 +64,9 @@ impl Running {
             command.process_group(0);
         }
         let program = command.as_std().get_program().to_string_lossy().into_owned();
-        let mut child =
-            command.spawn().map_err(|e| format!("Error starting handler: fork/exec {program}: {}", os_words(&e)))?;
+        let mut child = command
+            .spawn()
+            .map_err(|e| format!("Error starting handler: fork/exec {program}: {}", os_words(&e)))?;
         if let (Stdin::Bytes(bytes), Some(mut pipe)) = (stdin, child.stdin.take()) {
             // A child that does not read its input is free to do so.
             match tokio::time::timeout(Duration::from_secs(60), pipe.write_all(bytes)).await {

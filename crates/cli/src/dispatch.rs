@@ -11,12 +11,7 @@ use std::path::Path;
 /// Exit code of an unknown command.
 const UNKNOWN: i32 = 127;
 
-pub(crate) fn run(
-    args: Vec<String>,
-    env: &Env,
-    io: &mut Io<'_>,
-    local: &dyn Local,
-) -> i32 {
+pub(crate) fn run(args: Vec<String>, env: &Env, io: &mut Io<'_>, local: &dyn Local) -> i32 {
     let mut args = args.into_iter();
     let program = args.next().unwrap_or_default();
     let program = Path::new(&program).file_name().map_or_else(|| "praetor".into(), |n| n.to_string_lossy());

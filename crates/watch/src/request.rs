@@ -79,7 +79,10 @@ mod tests {
         for (params, expected) in [
             (json!({"type": "key", "key": "a/b"}), "/v1/kv/a/b?"),
             (json!({"type": "keyprefix", "prefix": "a/", "datacenter": "d"}), "/v1/kv/a/?dc=d&recurse="),
-            (json!({"type": "services", "filter": "x", "stale": true}), "/v1/catalog/services?filter=x&stale="),
+            (
+                json!({"type": "services", "filter": "x", "stale": true}),
+                "/v1/catalog/services?filter=x&stale=",
+            ),
             (json!({"type": "nodes"}), "/v1/catalog/nodes?"),
             (
                 json!({"type": "service", "service": "web", "tag": ["a", "b"], "passingonly": true}),

@@ -82,7 +82,8 @@ mod tests {
 
     #[test]
     fn keys_have_all_members_and_events_only_new_ones() {
-        let pair = r#"[ {"LockIndex":0,"Key":"k","Flags":0,"Value":"dg==","CreateIndex":5,"ModifyIndex":6} ]"#;
+        let pair =
+            r#"[ {"LockIndex":0,"Key":"k","Flags":0,"Value":"dg==","CreateIndex":5,"ModifyIndex":6} ]"#;
         let shown = r#"{"Key":"k","CreateIndex":5,"ModifyIndex":6,"LockIndex":0,"Flags":0,"Value":"dg==","Session":""}"#;
         assert_eq!(of(&s("k"), Some(pair), 0).unwrap(), shown);
         assert_eq!(of(&Target::KeyPrefix("k".into()), Some(pair), 0).unwrap(), format!("[{shown}]"));

@@ -41,7 +41,9 @@ impl Body for FileBody {
         }
         let mut piece = Vec::new();
         Poll::Ready(Some(match self.file.by_ref().take(want).read_to_end(&mut piece) {
-            Ok(0) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read")),
+            Ok(0) => {
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was read"))
+            }
             Ok(n) => {
                 self.left -= n as u64;
                 Ok(Frame::data(piece.into()))

@@ -137,7 +137,11 @@ impl AgentLink {
                 }
             }
             let text = String::from_utf8_lossy(&out).trim().to_owned();
-            Err(if status == 200 { "the agent ended it".to_owned() } else { format!("status {status} ({text})") })
+            Err(if status == 200 {
+                "the agent ended it".to_owned()
+            } else {
+                format!("status {status} ({text})")
+            })
         };
         let ended: Result<Result<(), String>, _> = tokio::time::timeout(time, reading).await;
         let problem = ended.ok().and_then(Result::err);

@@ -2,8 +2,8 @@
 
 use super::{
     ClientError, Settings,
-    file_body::{BoxError, FileBody},
     connect::{self, Failure},
+    file_body::{BoxError, FileBody},
 };
 use base64::Engine;
 use bytes::Bytes;

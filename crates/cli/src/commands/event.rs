@@ -16,7 +16,11 @@ pub(super) static COMMAND: Command = Command {
         Flag::new("name", Kind::Text, "Name of the event; needed."),
         Flag::new("node", Kind::Text, "Regular expression: nodes it is for."),
         Flag::new("service", Kind::Text, "Regular expression: services it is for."),
-        Flag::new("tag", Kind::Text, "Regular expression: tags that these services must have; needs -service."),
+        Flag::new(
+            "tag",
+            Kind::Text,
+            "Regular expression: tags that these services must have; needs -service.",
+        ),
     ],
     common: Common::Client,
     run,

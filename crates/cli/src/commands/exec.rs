@@ -89,11 +89,8 @@ fn wanted(session: &mut Session<'_, '_>) -> Result<Wanted, Failure> {
     };
     match words.as_slice() {
         [dash] if dash == "-" => {
-            let script = session
-                .io
-                .0
-                .read_stdin()
-                .map_err(|e| Failure::new(format!("Failed to read stdin: {e}")))?;
+            let script =
+                session.io.0.read_stdin().map_err(|e| Failure::new(format!("Failed to read stdin: {e}")))?;
             if script.len() > SCRIPT_BYTES_MAX {
                 return Err(Failure::new(format!(
                     "The script has {} bytes, {SCRIPT_BYTES_MAX} are possible",
@@ -185,7 +182,9 @@ async fn serve(session: &mut Session<'_, '_>, link: &AgentLink, wanted: &Wanted)
         .await
         .and_then(LinkAnswer::ok)
         .map_err(Failure::request("Failed to create session"))
-        .and_then(|b| serde_json::from_slice(&b).map_err(|e| Failure::new(format!("Failed to create session: {e}"))))?;
+        .and_then(|b| {
+            serde_json::from_slice(&b).map_err(|e| Failure::new(format!("Failed to create session: {e}")))
+        })?;
     remote.base = format!("{}/{}/", wanted.prefix, created.id);
     remote.session = created.id;
     if wanted.verbose {
@@ -200,7 +199,12 @@ async fn serve(session: &mut Session<'_, '_>, link: &AgentLink, wanted: &Wanted)
     outcome
 }
 
-async fn execute(session: &mut Session<'_, '_>, remote: &Remote<'_>, wanted: &Wanted, begun: Instant) -> Outcome {
+async fn execute(
+    session: &mut Session<'_, '_>,
+    remote: &Remote<'_>,
+    wanted: &Wanted,
+    begun: Instant,
+) -> Outcome {
     #[derive(Deserialize)]
     struct Fired {
         #[serde(rename = "ID")]
@@ -231,7 +235,9 @@ async fn execute(session: &mut Session<'_, '_>, remote: &Remote<'_>, wanted: &Wa
         .await
         .and_then(LinkAnswer::ok)
         .map_err(Failure::request("Failed to fire event"))
-        .and_then(|b| serde_json::from_slice(&b).map_err(|e| Failure::new(format!("Failed to fire event: {e}"))))?;
+        .and_then(|b| {
+            serde_json::from_slice(&b).map_err(|e| Failure::new(format!("Failed to fire event: {e}")))
+        })?;
     if wanted.verbose {
         session.io.say(format!("Fired remote execution event: {}", fired.id));
     }
@@ -249,7 +255,9 @@ async fn execute(session: &mut Session<'_, '_>, remote: &Remote<'_>, wanted: &Wa
             .map_err(Failure::request("Failed to look for answers"))?;
         after = Some(answer.index);
         if answer.status == 404 {
-            return Err(Failure::new("Failed to look for answers: the request is gone, and its session with it"));
+            return Err(Failure::new(
+                "Failed to look for answers: the request is gone, and its session with it",
+            ));
         }
         let body = answer.ok().map_err(Failure::request("Failed to look for answers"))?;
         let keys: Vec<String> = serde_json::from_slice(&body).map_err(|e| Failure::new(e.to_string()))?;
@@ -330,7 +338,8 @@ impl Nodes {
                 }
             }
             Found::Exit(node, key) => {
-                let bytes = remote.value(&key).await.map_err(Failure::request("Failed to read an exit code"))?;
+                let bytes =
+                    remote.value(&key).await.map_err(Failure::request("Failed to read an exit code"))?;
                 let text = String::from_utf8_lossy(&bytes);
                 let Ok(code) = text.trim().parse::<i64>() else {
                     session.io.warn(format!("{node}: its exit code {:?} is no number", text.trim()));
@@ -352,7 +361,8 @@ mod tests {
     fn each_key_is_shown_once_and_output_before_its_end() {
         let mut seen = Seen::default();
         let keys = |list: &[&str]| list.iter().map(|k| format!("_rexec/s/{k}")).collect::<Vec<_>>();
-        let first = seen.fresh("_rexec/s/", keys(&["job", "n1/ack", "n1/exit", "n1/out/00000", "n1/out/00001"]));
+        let first =
+            seen.fresh("_rexec/s/", keys(&["job", "n1/ack", "n1/exit", "n1/out/00000", "n1/out/00001"]));
         let key = |k: &str| format!("_rexec/s/{k}");
         assert_eq!(
             first,

@@ -40,7 +40,11 @@ pub(super) static SET: Command = Command {
             Kind::Text,
             "How long a server must be healthy before it may vote, such as 10s.",
         ),
-        Flag::new("redundancy-zone-tag", Kind::Text, "Node meta key that names the redundancy zone of a server."),
+        Flag::new(
+            "redundancy-zone-tag",
+            Kind::Text,
+            "Node meta key that names the redundancy zone of a server.",
+        ),
         Flag::new("disable-upgrade-migration", Kind::Bool, "Do not move to newer servers by itself."),
         Flag::new("upgrade-version-tag", Kind::Text, "Node meta key that holds the version for such a move."),
     ],
@@ -88,9 +92,10 @@ fn set(session: &mut Session<'_, '_>) -> Outcome {
     session.at_most(0)?;
     let flags = &session.flags;
     let mut changes = Map::new();
-    for (flag, member) in
-        [("cleanup-dead-servers", "CleanupDeadServers"), ("disable-upgrade-migration", "DisableUpgradeMigration")]
-    {
+    for (flag, member) in [
+        ("cleanup-dead-servers", "CleanupDeadServers"),
+        ("disable-upgrade-migration", "DisableUpgradeMigration"),
+    ] {
         if flags.given(flag).is_some() {
             changes.insert(member.to_owned(), Value::from(flags.bool(flag)));
         }
@@ -100,7 +105,9 @@ fn set(session: &mut Session<'_, '_>) -> Outcome {
             changes.insert(member.to_owned(), Value::from(n));
         }
     }
-    for (flag, member) in [("redundancy-zone-tag", "RedundancyZoneTag"), ("upgrade-version-tag", "UpgradeVersionTag")] {
+    for (flag, member) in
+        [("redundancy-zone-tag", "RedundancyZoneTag"), ("upgrade-version-tag", "UpgradeVersionTag")]
+    {
         if let Some(text) = flags.given(flag) {
             changes.insert(member.to_owned(), Value::from(text));
         }
@@ -255,7 +262,9 @@ fn pretty(state: &State) -> String {
         for (title, value) in rows {
             say(format!("      {:<17}{value}", format!("{title}:")));
         }
-        for (title, value) in [("Redundancy Zone", &s.redundancy_zone), ("Upgrade Version", &s.upgrade_version)] {
+        for (title, value) in
+            [("Redundancy Zone", &s.redundancy_zone), ("Upgrade Version", &s.upgrade_version)]
+        {
             if !value.is_empty() {
                 say(format!("      {:<17}{value}", format!("{title}:")));
             }

@@ -129,7 +129,10 @@ fn transfer_leader(session: &mut Session<'_, '_>) -> Outcome {
     let answer: Transferred = client
         .post("/v1/operator/raft/transfer-leader", client.scoped(query), "")
         .and_then(|a| a.json())
-        .map_err(|e| Failure { hint: e.hint(), ..Failure::new(format!("Error transfering leadership: Failed to transfer leadership {e}")) })?;
+        .map_err(|e| Failure {
+            hint: e.hint(),
+            ..Failure::new(format!("Error transfering leadership: Failed to transfer leadership {e}"))
+        })?;
     if !answer.success {
         return Err(Failure::new("Error transfering leadership: the leader did not hand over"));
     }

@@ -58,7 +58,11 @@ fn run(session: &mut Session<'_, '_>) -> Outcome {
         for (dc, u) in usage {
             session.io.say(format!("{dc} Billable Service Instances: {}", u.billable_service_instances));
         }
-        session.io.say(format!("\nBillable Services\n{}\n\n\nNodes\n{}\n\n", services(usage, all), nodes(usage)));
+        session.io.say(format!(
+            "\nBillable Services\n{}\n\n\nNodes\n{}\n\n",
+            services(usage, all),
+            nodes(usage)
+        ));
     }
     if !billable {
         session.io.say(format!("Connect Services\n{}", mesh(usage, all)));

@@ -76,7 +76,9 @@ fn named(file: &Path, wanted: &str, agent: &AgentSelf) -> Result<PathBuf, String
                 let raft = agent.stats.as_ref().and_then(|s| s.get("raft")?.get("state")?.as_str());
                 raft.unwrap_or("client").to_lowercase()
             }
-            other => return Err(format!("-append-filename {other:?}: there are version, dc, node and status")),
+            other => {
+                return Err(format!("-append-filename {other:?}: there are version, dc, node and status"));
+            }
         };
         name.push('-');
         name.push_str(&value);
@@ -100,9 +102,13 @@ fn save(session: &mut Session<'_, '_>) -> Outcome {
         file = named(&file, &wanted, &agent).map_err(Failure::new)?;
     }
     let unverified = PathBuf::from(format!("{}.unverified", file.display()));
-    let open = File::options().create(true).truncate(true).write(true).read(true).mode(0o600).open(&unverified);
+    let open =
+        File::options().create(true).truncate(true).write(true).read(true).mode(0o600).open(&unverified);
     let mut out = open.map_err(|e| {
-        Failure::new(format!("Error creating snapshot file: {}", os_error(&format!("open {}", unverified.display()), &e)))
+        Failure::new(format!(
+            "Error creating snapshot file: {}",
+            os_error(&format!("open {}", unverified.display()), &e)
+        ))
     })?;
     let saved = (|| {
         let mut failed = None;
@@ -121,10 +127,11 @@ fn save(session: &mut Session<'_, '_>) -> Outcome {
             return Err(Failure::new("Error saving snapshot: interrupted"));
         }
         out.sync_all().map_err(broken)?;
-        let meta = verify(&unverified)
-            .map_err(|e| Failure::new(format!("Error verifying snapshot file: {e}")))?;
-        std::fs::rename(&unverified, &file)
-            .map_err(|e| Failure::new(format!("Error renaming {}: {}", unverified.display(), os_words(&e))))?;
+        let meta =
+            verify(&unverified).map_err(|e| Failure::new(format!("Error verifying snapshot file: {e}")))?;
+        std::fs::rename(&unverified, &file).map_err(|e| {
+            Failure::new(format!("Error renaming {}: {}", unverified.display(), os_words(&e)))
+        })?;
         Ok(meta)
     })();
     if saved.is_err() {
@@ -144,7 +151,10 @@ fn restore(session: &mut Session<'_, '_>) -> Outcome {
     let path = file_argument(session)?;
     let opened = File::open(&path).and_then(|f| f.metadata().map(|m| (f, m.len())));
     let (file, length) = opened.map_err(|e| {
-        Failure::new(format!("Error opening snapshot file: {}", os_error(&format!("open {}", path.display()), &e)))
+        Failure::new(format!(
+            "Error opening snapshot file: {}",
+            os_error(&format!("open {}", path.display()), &e)
+        ))
     })?;
     let client = session.client()?;
     client

@@ -44,16 +44,21 @@ pub(super) static DECODE: Command = Command {
 /// The state of an archive, verified, in a file without a name.
 fn open(path: &Path) -> Result<(Meta, File), Failure> {
     let file = File::open(path).map_err(|e| {
-        Failure::new(format!("Error opening snapshot file: {}", os_error(&format!("open {}", path.display()), &e)))
+        Failure::new(format!(
+            "Error opening snapshot file: {}",
+            os_error(&format!("open {}", path.display()), &e)
+        ))
     })?;
     let bad = |e: String| Failure::new(format!("Error reading snapshot: {e}"));
     if path.file_name().is_some_and(|n| n == "state.bin") {
         let beside = path.with_file_name("meta.json");
-        let json = std::fs::read(&beside).map_err(|e| bad(os_error(&format!("open {}", beside.display()), &e)))?;
+        let json =
+            std::fs::read(&beside).map_err(|e| bad(os_error(&format!("open {}", beside.display()), &e)))?;
         return Ok((Meta::from_json(&json).map_err(|e| bad(e.to_string()))?, file));
     }
     let mut state = scratch(path).map_err(|e| bad(format!("no room to unpack it: {}", os_words(&e))))?;
-    let meta = archive::read(BufReader::new(file), Limits::default(), &mut state).map_err(|e| bad(e.to_string()))?;
+    let meta =
+        archive::read(BufReader::new(file), Limits::default(), &mut state).map_err(|e| bad(e.to_string()))?;
     state.seek(SeekFrom::Start(0)).map_err(|e| bad(os_words(&e)))?;
     Ok((meta, state))
 }
@@ -77,11 +82,7 @@ fn scratch(beside: &Path) -> io::Result<File> {
     Err(last.unwrap_or_else(|| io::ErrorKind::NotFound.into()))
 }
 
-fn walk(
-    session: &Session<'_, '_>,
-    state: impl Read,
-    mut each: impl FnMut(&StateRecord<'_>),
-) -> Outcome {
+fn walk(session: &Session<'_, '_>, state: impl Read, mut each: impl FnMut(&StateRecord<'_>)) -> Outcome {
     let mut state = BufReader::with_capacity(1 << 20, state);
     let walked = session.local.walk_state(&mut state, &mut each);
     walked.map_err(|e| Failure::new(format!("Error extracting snapshot data: {e}")))
@@ -150,7 +151,9 @@ fn inspect(session: &mut Session<'_, '_>) -> Outcome {
     let depth = usize::try_from(flags.number::<i64>("kvdepth").unwrap_or(2)).unwrap_or(0);
     let format = flags.given("format").unwrap_or("pretty").to_owned();
     if format != "pretty" && format != "json" {
-        return Err(Failure::new(format!("Error outputting enhanced snapshot data: Unknown format: {format}")));
+        return Err(Failure::new(format!(
+            "Error outputting enhanced snapshot data: Unknown format: {format}"
+        )));
     }
     let (mut kinds, mut keys) = (Counts::default(), Counts::default());
     walk(session, state, |record| {
@@ -219,7 +222,9 @@ fn decode(session: &mut Session<'_, '_>) -> Outcome {
     let local = session.local;
     let io = &mut session.io;
     let walked = local.walk_state(&mut BufReader::with_capacity(1 << 20, state), &mut |record| {
-        out.extend_from_slice(format!("{{\"Data\":{},\"Type\":{:?}}}\n", (record.data)(), record.kind).as_bytes());
+        out.extend_from_slice(
+            format!("{{\"Data\":{},\"Type\":{:?}}}\n", (record.data)(), record.kind).as_bytes(),
+        );
         if out.len() > 64 << 10 {
             io.put(&out);
             out.clear();

@@ -59,8 +59,9 @@ fn run(session: &mut Session<'_, '_>) -> Outcome {
         put("stale", Value::from(true));
     }
     if let Some(text) = flags.given("passingonly").filter(|t| !t.is_empty()) {
-        let wrong =
-            || format!("Failed to parse passingonly flag: strconv.ParseBool: parsing {text:?}: invalid syntax");
+        let wrong = || {
+            format!("Failed to parse passingonly flag: strconv.ParseBool: parsing {text:?}: invalid syntax")
+        };
         put("passingonly", Value::from(parse_bool(text).ok_or_else(|| Failure::new(wrong()))?));
     }
     let plan = config::watch::plan(params).map_err(Failure::new)?;

@@ -402,7 +402,11 @@ fn snapshots_are_shown_without_an_agent() {
                     ----      ----   ----\n Total            11B\n";
     assert_eq!(ran.out, expected, "{}", ran.err);
     let ran = run(&["snapshot", "inspect", "-format=json", file]);
-    assert!(ran.out.starts_with("{\n   \"Meta\": {\n      \"ID\": \"2-7-5\",\n      \"Size\": 14,"), "{}", ran.out);
+    assert!(
+        ran.out.starts_with("{\n   \"Meta\": {\n      \"ID\": \"2-7-5\",\n      \"Size\": 14,"),
+        "{}",
+        ran.out
+    );
     let ran = run(&["snapshot", "decode", file]);
     assert_eq!(ran.out.lines().nth(1), Some(r#"{"Data":{"Key":"a/b/c"},"Type":"KVS"}"#));
     std::fs::write(file, "nope").unwrap();
@@ -460,5 +464,9 @@ fn events_are_fired_with_their_filters() {
     ]);
     assert_eq!(fake.run(&["event", "-name", "deploy", "-node", "n1", "now"]).out, "Event ID: 7\n");
     assert!(fake.run(&["event", "-name", "x", "-tag", "t"]).err.contains("without service filter"));
-    assert!(fake.run(&["event", "-name", "x", "-node", "["]).err.starts_with("Failed to compile node filter regexp"));
+    assert!(
+        fake.run(&["event", "-name", "x", "-node", "["])
+            .err
+            .starts_with("Failed to compile node filter regexp")
+    );
 }

@@ -34,8 +34,12 @@ pub(super) async fn capture(session: &mut Session<'_, '_>, link: &AgentLink, mut
     let own = get(link, "/v1/agent/self", &[], Duration::ZERO)
         .await
         .map_err(Failure::request("error querying target agent: verify connectivity and agent address"))?;
-    let own: Value = serde_json::from_slice(&own).map_err(|e| Failure::new(format!("error querying target agent: {e}")))?;
-    if own["DebugConfig"]["EnableDebug"] != true && own["DebugConfig"]["ACLsEnabled"] != true && wanted.has("pprof") {
+    let own: Value = serde_json::from_slice(&own)
+        .map_err(|e| Failure::new(format!("error querying target agent: {e}")))?;
+    if own["DebugConfig"]["EnableDebug"] != true
+        && own["DebugConfig"]["ACLsEnabled"] != true
+        && wanted.has("pprof")
+    {
         session.io.warn(
             "[WARN] Unable to capture pprof. Set enable_debug to true on target agent to enable profiling.",
         );
@@ -96,7 +100,9 @@ async fn fixed(
     }
     let wan = [("wan", "1".to_owned())];
     let members: &[(&'static str, String)] = &wan;
-    for (target, path, query) in [("host", "/v1/agent/host", &[][..]), ("members", "/v1/agent/members", members)] {
+    for (target, path, query) in
+        [("host", "/v1/agent/host", &[][..]), ("members", "/v1/agent/members", members)]
+    {
         if !wanted.has(target) {
             continue;
         }
@@ -186,7 +192,8 @@ async fn intervals(
     directory: &Directory,
 ) -> Result<Vec<String>, String> {
     let mut problems = Vec::new();
-    let times = u32::try_from(wanted.duration.as_millis() / wanted.interval.as_millis().max(1)).unwrap_or(u32::MAX);
+    let times =
+        u32::try_from(wanted.duration.as_millis() / wanted.interval.as_millis().max(1)).unwrap_or(u32::MAX);
     let mut ticks = tokio::time::interval(wanted.interval);
     for n in 0..=times {
         ticks.tick().await;

@@ -22,8 +22,16 @@ pub(super) static COMMAND: Command = Command {
         ),
         Flag::new("interval", Kind::Text, "Time between captures, at least 5s; 30s if not given."),
         Flag::new("duration", Kind::Text, "How long to collect, at least 10s; 5m if not given."),
-        Flag::new("archive", Kind::Bool, "Make an archive (.tar.gz) and remove the directory; true if not given."),
-        Flag::new("output", Kind::Text, "Name of the archive or directory; consul-debug-<time> if not given."),
+        Flag::new(
+            "archive",
+            Kind::Bool,
+            "Make an archive (.tar.gz) and remove the directory; true if not given.",
+        ),
+        Flag::new(
+            "output",
+            Kind::Text,
+            "Name of the archive or directory; consul-debug-<time> if not given.",
+        ),
         Flag::new("since", Kind::Text, "How much of the log before now; accepted, the log begins now."),
     ],
     common: Common::Client,
@@ -60,8 +68,7 @@ impl Wanted {
 
 fn run(session: &mut Session<'_, '_>) -> Outcome {
     session.at_most(0)?;
-    let wanted =
-        wanted(session).map_err(|e| Failure::new(format!("==> Capture validation failed: {e}")))?;
+    let wanted = wanted(session).map_err(|e| Failure::new(format!("==> Capture validation failed: {e}")))?;
     session.with_link(async |session, link| capture::capture(session, link, wanted).await)
 }
 

@@ -104,9 +104,13 @@ impl<'a> Kv<'a> {
             let answer = self.link.call(Method::PUT, &path, &self.query(&[]), "", TTL / 2).await;
             match answer {
                 Ok(answer) if answer.status == 200 => renewed = Instant::now(),
-                Ok(answer) if answer.status == 404 => return LockError::Session("it was invalidated".to_owned()),
+                Ok(answer) if answer.status == 404 => {
+                    return LockError::Session("it was invalidated".to_owned());
+                }
                 Ok(_) | Err(_) if renewed.elapsed() < TTL => {}
-                Ok(answer) => return LockError::Session(format!("renewing it failed with status {}", answer.status)),
+                Ok(answer) => {
+                    return LockError::Session(format!("renewing it failed with status {}", answer.status));
+                }
                 Err(e) => return LockError::Session(e.to_string()),
             }
         }
@@ -148,10 +152,8 @@ impl<'a> Kv<'a> {
             return Ok((Vec::new(), index));
         }
         let body = answer.ok()?;
-        let pairs = serde_json::from_slice(&body).map_err(|e| ClientError::Decode {
-            url: format!("/v1/kv/{key}"),
-            reason: e.to_string(),
-        })?;
+        let pairs = serde_json::from_slice(&body)
+            .map_err(|e| ClientError::Decode { url: format!("/v1/kv/{key}"), reason: e.to_string() })?;
         Ok((pairs, index))
     }
 

@@ -24,7 +24,11 @@ pub(super) static COMMAND: Command = Command {
             CONSUL_LOCK_HELD=true in its environment.",
     flags: &[
         Flag::new("child-exit-code", Kind::Bool, "End with exit code 2 if the child failed."),
-        Flag::new("n", Kind::Int, "How many may hold it at a time; 1 if not given. All must give the same number."),
+        Flag::new(
+            "n",
+            Kind::Int,
+            "How many may hold it at a time; 1 if not given. All must give the same number.",
+        ),
         Flag::new("name", Kind::Text, "Name of the session."),
         Flag::new(
             "monitor-retry",
@@ -109,7 +113,11 @@ fn wanted(session: &Session<'_, '_>) -> Result<Wanted, Failure> {
 }
 
 fn claim(wanted: &Wanted) -> Claim {
-    if wanted.limit == 1 { Claim::mutex(&wanted.prefix) } else { Claim::semaphore(&wanted.prefix, wanted.limit) }
+    if wanted.limit == 1 {
+        Claim::mutex(&wanted.prefix)
+    } else {
+        Claim::semaphore(&wanted.prefix, wanted.limit)
+    }
 }
 
 async fn serve(session: &mut Session<'_, '_>, link: &AgentLink, wanted: &Wanted) -> Outcome {
@@ -120,10 +128,13 @@ async fn serve(session: &mut Session<'_, '_>, link: &AgentLink, wanted: &Wanted)
             session.io.say(text);
         }
     };
-    tell(session, &match wanted.limit {
-        1 => format!("Setting up lock at path: {}", claim.key()),
-        n => format!("Setting up semaphore (limit {n}) at prefix: {}", wanted.prefix),
-    });
+    tell(
+        session,
+        &match wanted.limit {
+            1 => format!("Setting up lock at path: {}", claim.key()),
+            n => format!("Setting up semaphore (limit {n}) at prefix: {}", wanted.prefix),
+        },
+    );
     // An agent that does not answer at all is told before anything is made.
     link.call(http::Method::GET, "/v1/agent/self", &[], "", Duration::from_secs(60))
         .await

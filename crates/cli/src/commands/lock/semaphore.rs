@@ -89,7 +89,9 @@ pub(super) async fn release(kv: &Kv<'_>, prefix: &str) -> Result<(), LockError> 
         let (pairs, _) = kv.read(&lock, false, None, WAIT, false).await?;
         let Some(pair) = pairs.first() else { break };
         let Ok(mut stored) = serde_json::from_slice::<Holders>(&pair.bytes()) else { break };
-        if stored.holders.remove(&kv.session).is_none() || store(kv, &lock, &stored, pair.modify_index).await? {
+        if stored.holders.remove(&kv.session).is_none()
+            || store(kv, &lock, &stored, pair.modify_index).await?
+        {
             break;
         }
     }
