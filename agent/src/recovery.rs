@@ -9,6 +9,8 @@ use std::{io, net::SocketAddr, path::Path};
 
 /// Where operators put the new set of servers, below the data directory.
 pub const PEERS: &str = "raft/peers.json";
+/// Where consensus keeps its files, below the data directory.
+const FILES: &str = "raft/raft";
 /// Where we tell them how.
 const INFO: &str = "raft/peers.info";
 
@@ -42,7 +44,7 @@ pub fn take_up(data: &DataDir, id: ServerId) -> Result<bool, String> {
         Err(e) => return Err(format!("cannot read {}: {e}", path.display())),
     };
     let wrong = |e: String| format!("recovery failed: {}: {e}", path.display());
-    let storage = Storage::disk(data.path("raft"));
+    let storage = Storage::disk(data.path(FILES));
     let known = recovery::inspect(id, &storage).map_err(|e| wrong(e.to_string()))?;
     let servers = peers::parse(&text, &known.membership.servers).map_err(&wrong)?;
     if !servers.iter().any(|s| s.id == id) {
@@ -63,9 +65,9 @@ pub fn take_up(data: &DataDir, id: ServerId) -> Result<bool, String> {
 
 /// Locks the directory and reads its id; it must be a server's.
 fn open(data_dir: &Path) -> Result<(DataDir, ServerId, Storage), String> {
-    if !data_dir.join("raft/log").is_dir() {
+    if !data_dir.join(FILES).join("log").is_dir() {
         return Err(format!(
-            "{} is not the data directory of a server: it has no raft/log",
+            "{} is not the data directory of a server: it has no raft/raft/log",
             data_dir.display()
         ));
     }
@@ -83,7 +85,7 @@ fn open(data_dir: &Path) -> Result<(DataDir, ServerId, Storage), String> {
         )
     })?;
     let id = text.trim().parse().map_err(|e| format!("{}: {e}", path.display()))?;
-    let storage = Storage::disk(data.path("raft"));
+    let storage = Storage::disk(data.path(FILES));
     Ok((data, id, storage))
 }
 

@@ -115,6 +115,8 @@ fn find(id: ServerId, storage: &Storage) -> Result<Found, RecoveryError> {
         Some((meta, store, _)) => (meta.last_log_id, meta.last_membership, store),
         None => (None, StoredMembership::default(), Store::new()),
     };
+    // Entries are numbered from 0, so having none is not the same as having the first.
+    let first = applied.as_ref().map_or(0, |id| id.index + 1);
     let snapshot = crate::kinds::index(applied.as_ref());
     let last = log.entries.back().map_or(snapshot, |e| e.pos.index.max(snapshot));
     let committed = log.committed.map_or(snapshot, |p| p.index.max(snapshot)).min(last);
@@ -123,7 +125,7 @@ fn find(id: ServerId, storage: &Storage) -> Result<Found, RecoveryError> {
     let term = log.vote.map_or(0, |v| v.term).max(log.entries.back().map_or(0, |e| e.pos.term));
     let mut changes = ChangeSet::new();
     for entry in log.entries {
-        if entry.pos.index <= snapshot || entry.pos.index > upto {
+        if entry.pos.index < first || entry.pos.index > upto {
             continue;
         }
         let data = entry.data.unwrap_or_default();
