@@ -4,5 +4,6 @@ mod clients {
     mod agent;
     mod dig;
     mod haproxy;
+    mod npm;
     mod python;
 }

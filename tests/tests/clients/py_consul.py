@@ -105,6 +105,39 @@ assert row["Value"] == b"three"
 assert c.kv.delete("py/", recurse=True) is True
 assert c.kv.get("py/", recurse=True)[1] is None
 
+# Sessions, a lock, and its number as a fencing token.
+mine = c.session.create("mine", behavior="release", ttl=10, lock_delay=1)
+other = c.session.create("other")
+assert c.kv.put("py/lock", "mine", acquire=mine) is True
+assert c.kv.put("py/lock", "other", acquire=other) is False
+assert c.kv.get("py/lock")[1]["LockIndex"] == 1
+assert c.session.renew(mine)["ID"] == mine
+assert {s["ID"] for s in c.session.list()[1]} >= {mine, other}
+assert c.kv.put("py/lock", "free", release=mine) is True
+assert c.kv.put("py/lock", "other", acquire=other) is True
+assert c.kv.get("py/lock")[1]["LockIndex"] == 2
+assert c.session.destroy(mine) and c.session.info(mine)[1] is None
+try:
+    c.session.renew(mine)
+    raise AssertionError("renewed what is gone")
+except consul.NotFound:
+    pass
+
+# A transaction takes effect as a whole.
+import base64  # noqa: E402
+
+value = base64.b64encode(b"t").decode()
+results = c.txn.put([{"KV": {"Verb": "set", "Key": "py/t", "Value": value}}, {"KV": {"Verb": "get", "Key": "py/t"}}])
+assert results["Results"][1]["KV"]["Value"] == value, results
+
+# An event, and a prepared query.
+fired = c.event.fire("py-event", "payload")
+eventually("the event", lambda: [e for e in c.event.list(name="py-event")[1] if e["ID"] == fired["ID"]])
+query = c.query.create("py", name="find-py", onlypassing=True)
+assert c.query.execute("find-py")["Nodes"][0]["Service"]["ID"] == "py-1"
+assert c.query.delete(query["ID"])
+assert [n["Node"] for n in c.coordinate.nodes()[1]] in ([], [me])
+
 assert c.agent.service.deregister("py-1")
 eventually("gone", lambda: c.catalog.service("py")[1] == [])
 print("all done")
