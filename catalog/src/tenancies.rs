@@ -28,9 +28,13 @@ pub(crate) struct TenancyTable {
 }
 
 impl TenancyTable {
-    /// Rows that somebody wrote.
-    pub fn rows(&self) -> (&OrdMap<Str, Arc<Partition>>, &OrdMap<(Str, Str), Arc<Namespace>>) {
-        (&self.partitions, &self.namespaces)
+    /// Partitions that somebody wrote.
+    pub fn partition_rows(&self) -> impl Iterator<Item = &Arc<Partition>> {
+        self.partitions.values()
+    }
+    /// Namespaces that somebody wrote.
+    pub fn namespace_rows(&self) -> impl Iterator<Item = &Arc<Namespace>> {
+        self.namespaces.values()
     }
     /// Puts a row where it is found; nothing else moves.
     pub fn restore_partition(&mut self, row: Arc<Partition>) {

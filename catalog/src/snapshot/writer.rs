@@ -281,11 +281,10 @@ impl Writer {
         let tenancies = &store.tenancies;
         if tenancies.index > 0 {
             self.put(out, &Record::TenancyTable { index: tenancies.index });
-            let (partitions, namespaces) = tenancies.rows();
-            for row in partitions.values() {
+            for row in tenancies.partition_rows() {
                 self.put(out, &Record::Partition(row.clone()));
             }
-            for row in namespaces.values() {
+            for row in tenancies.namespace_rows() {
                 self.put(out, &Record::Namespace(row.clone()));
             }
         }

@@ -52,7 +52,7 @@ pub(super) struct Pair {
     pub(super) flags: u64,
     #[serde(default)]
     pub(super) session: String,
-    value: Option<String>,
+    pub(super) value: Option<String>,
 }
 
 impl Pair {
