@@ -10,7 +10,10 @@ use tests::{
 
 fn command(cluster: &Cluster, args: &[&str]) -> Result<Command> {
     let mut command = clean_command(&binary()?);
-    command.env("CONSUL_HTTP_ADDR", cluster.nodes[0].http().to_string()).args(args).current_dir(cluster.dir());
+    command
+        .env("CONSUL_HTTP_ADDR", cluster.nodes[0].http().to_string())
+        .args(args)
+        .current_dir(cluster.dir());
     Ok(command)
 }
 
@@ -124,7 +127,8 @@ fn a_watch_calls_its_child_on_every_change() -> Result<()> {
     ensure!(text(&seen).lines().last().is_some_and(|l| l.contains(r#""Value":"dHdv""#)), "{}", text(&seen));
     watch.signal(Signal::INT)?;
     ensure!(watch.wait_end(PATIENCE).context("it does not end")?.success());
-    let indexes: Vec<u64> = text(&cluster.dir().join("indexes")).lines().filter_map(|l| l.parse().ok()).collect();
+    let indexes: Vec<u64> =
+        text(&cluster.dir().join("indexes")).lines().filter_map(|l| l.parse().ok()).collect();
     ensure!(indexes.len() == 3 && indexes.is_sorted(), "{indexes:?}");
     Ok(())
 }

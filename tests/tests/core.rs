@@ -62,7 +62,7 @@ fn sessions_end_in_time_and_with_their_node() -> Result<()> {
             let answer = client.call("PUT", &format!("/v1/session/renew/{kept}"), "");
             assert_eq!(answer.status, 200, "{}", answer.body);
         }
-        (lives(server, &left)? == false).then(|| created.elapsed())
+        (!lives(server, &left)?).then(|| created.elapsed())
     })?
     .0;
     ensure!(over > Duration::from_secs(19), "ended after {over:?}");

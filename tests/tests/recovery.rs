@@ -15,7 +15,9 @@ fn lost_two() -> Result<Cluster> {
     cluster.start()?;
     cluster.wait_formed(3)?;
     for n in 0..KEYS {
-        let put = || (cluster.nodes[0].call("PUT", &format!("/v1/kv/kept/{n}"), "value").status == 200).then_some(());
+        let put = || {
+            (cluster.nodes[0].call("PUT", &format!("/v1/kv/kept/{n}"), "value").status == 200).then_some(())
+        };
         wait_for("a write", put)?;
     }
     // The one that is kept must have them all.
@@ -63,7 +65,8 @@ fn operator_recover_makes_the_last_server_the_datacenter() -> Result<()> {
     ensure!(busy.status.code() == Some(1) && text.contains("stop it first"), "{text}");
     cluster.nodes[2].kill();
 
-    let refused = command(&["operator", "recover", "-data-dir", &dir])?.stdin(std::process::Stdio::null()).output()?;
+    let refused =
+        command(&["operator", "recover", "-data-dir", &dir])?.stdin(std::process::Stdio::null()).output()?;
     ensure!(refused.status.code() == Some(1), "went on without a confirmation");
     let done = command(&["operator", "recover", "-data-dir", &dir, "-yes"])?.output()?;
     let (out, err) = (String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr));

@@ -24,7 +24,10 @@ fn modules() -> Result<Option<PathBuf>> {
     }
     std::fs::create_dir_all(&dir)?;
     let mut install = Command::new("npm");
-    install.args(["install", "--no-save", "--no-audit", "--no-fund", "--silent", "--prefix"]).arg(&dir).arg(RELEASE);
+    install
+        .args(["install", "--no-save", "--no-audit", "--no-fund", "--silent", "--prefix"])
+        .arg(&dir)
+        .arg(RELEASE);
     install.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if install.status().is_ok_and(|status| status.success()) && modules.join("consul/package.json").exists() {
         return Ok(Some(modules));

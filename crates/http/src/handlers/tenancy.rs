@@ -154,10 +154,7 @@ pub(crate) async fn must_exist(ctx: &Ctx<'_>) -> Result<(), HttpError> {
     }
     let (partition, namespace) = (Str::new(tenancy.partition()), Str::new(tenancy.namespace()));
     let query = Query::Namespaces { partition: partition.clone(), name: Some(namespace.clone()) };
-    let found = match stored(ctx, query).await? {
-        QueryResult::Namespaces(rows) => rows,
-        _ => return Err(unexpected()),
-    };
+    let QueryResult::Namespaces(found) = stored(ctx, query).await? else { return Err(unexpected()) };
     if !found.is_empty() {
         return Ok(());
     }

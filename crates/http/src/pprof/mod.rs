@@ -32,11 +32,7 @@ pub(crate) async fn answer(path: &str, query: &str, stop: &Shutdown) -> Reply {
         "" => Ok(usual),
         given => match given.parse::<f64>() {
             Ok(n) if n > 0.0 && n <= SECONDS_MAX as f64 => Ok(n.ceil() as u64),
-            _ => Err(Reply::new(
-                StatusCode::BAD_REQUEST,
-                Content::Text,
-                format!("seconds must be a number from 1 to {SECONDS_MAX}, not {given:?}\n"),
-            )),
+            _ => Err(format!("seconds must be a number from 1 to {SECONDS_MAX}, not {given:?}\n")),
         },
     };
     match path {
@@ -53,7 +49,7 @@ pub(crate) async fn answer(path: &str, query: &str, stop: &Shutdown) -> Reply {
                 let slept = pause(seconds, stop).await;
                 shown(&measure::cpu_since(&before, slept), text)
             }
-            Err(reply) => reply,
+            Err(why) => Reply::new(StatusCode::BAD_REQUEST, Content::Text, why),
         },
         "trace" => match seconds(1) {
             Ok(seconds) => {
@@ -68,7 +64,7 @@ pub(crate) async fn answer(path: &str, query: &str, stop: &Shutdown) -> Reply {
                 );
                 Reply::new(StatusCode::OK, Content::Text, body)
             }
-            Err(reply) => reply,
+            Err(why) => Reply::new(StatusCode::BAD_REQUEST, Content::Text, why),
         },
         other => Reply::new(StatusCode::NOT_FOUND, Content::Text, format!("Unknown profile {other:?}\n")),
     }
