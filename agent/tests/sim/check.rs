@@ -19,6 +19,10 @@ pub enum Done {
     Write { name: String, index: Option<u64> },
     /// A write that was answered with "not applied".
     Refused { name: String },
+    /// The lock was given to a session.
+    Locked { session: Str, index: u64 },
+    /// A session begins to give the lock back: from here on another may have it.
+    Released { session: Str },
     /// A linearizable read of the register: its modify index and value.
     Read { index: u64, value: String },
 }
@@ -162,6 +166,23 @@ impl Journal {
                 _ => {}
             }
         }
+        // Nobody has the lock before the one who had it began to give it back.
+        let mut held: Vec<(u64, &Str, Instant)> = Vec::new();
+        for e in &events {
+            if let Done::Locked { session, index } = &e.done {
+                held.push((*index, session, e.end));
+            }
+        }
+        held.sort_by_key(|(index, ..)| *index);
+        for pair in held.windows(2) {
+            let [(first, holder, _), (second, next, at)] = pair else { continue };
+            let released = events.iter().any(|e| {
+                matches!(&e.done, Done::Released { session } if session == *holder) && e.start <= *at
+            });
+            if !released || first == second {
+                self.fail(format!("{next} got the lock at {second} while {holder} had it since {first}"));
+            }
+        }
         for e in &events {
             let (at, what, is_write) = match &e.done {
                 Done::Read { index, value } => {
@@ -173,12 +194,12 @@ impl Journal {
                     (*index, format!("read of {value}"), false)
                 }
                 Done::Write { index: Some(index), name } => (*index, format!("write {name}"), true),
-                Done::Write { index: None, .. } | Done::Refused { .. } => continue,
+                _ => continue,
             };
             for earlier in events.iter().filter(|o| o.end < e.start) {
                 let before = match &earlier.done {
                     Done::Read { index, .. } | Done::Write { index: Some(index), .. } => *index,
-                    Done::Write { index: None, .. } | Done::Refused { .. } => continue,
+                    _ => continue,
                 };
                 if before > at || (is_write && before == at) {
                     self.fail(format!("{what} took effect at {at}, after {:?} had ended", earlier.done));

@@ -30,10 +30,12 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing_subscriber::layer::SubscriberExt;
 use types::{
     Outcome, PeerName, SecretToken, Str, Tenancy,
-    command::{Command, KvOp},
+    command::{Command, CommandResponse, KvOp, Register},
     definition::ServiceDefinition,
     member::MemberStatus,
     query::{Consistency, Query, QueryOptions, QueryResult},
+    record::Session,
+    txn::{KvVerb, TxnOp},
 };
 
 const SERVERS: usize = 3;
@@ -232,6 +234,50 @@ impl World {
     }
 }
 
+fn txn_set(key: &str, value: &str) -> TxnOp {
+    TxnOp::Kv {
+        tenancy: Tenancy::default(),
+        verb: KvVerb::Set,
+        key: key.into(),
+        value: value.to_owned().into(),
+        flags: 0,
+        index: 0,
+        session: Str::default(),
+    }
+}
+
+/// Takes the one lock with a session of its own, if it is free, and ends the session.
+async fn hold_a_lock(world: &World, agent: &Agent, id: String) {
+    let token = SecretToken::default();
+    let id = Str::from(id);
+    let submit = |command| agent.service().submit(None, &token, command);
+    // A node that nobody takes away, so that sessions end by their own hand alone.
+    let node = Register { node: "locks".into(), address: "10.9.9.9".into(), ..Register::default() };
+    let session = Session { id: id.clone(), node: "locks".into(), ..Session::default() };
+    let made =
+        Command::Batch(vec![Command::Register(Box::new(node)), Command::SessionCreate(Box::new(session))]);
+    if submit(made).await.is_err() {
+        return;
+    }
+    let start = Instant::now();
+    let op = KvOp::Lock { key: "lock".into(), value: id.to_string().into(), flags: 0, session: id.clone() };
+    let taken = submit(Command::Kv { tenancy: Tenancy::default(), op }).await;
+    if let Ok((index, CommandResponse::Bool(true))) = taken {
+        let done = Done::Locked { session: id.clone(), index };
+        world.journal.event(Event { start, end: Instant::now(), done });
+        sleep(Duration::from_millis(20)).await;
+    }
+    // Whatever became of the lock, from here on another may have it.
+    let done = Done::Released { session: id.clone() };
+    world.journal.event(Event { start: Instant::now(), end: Instant::now(), done });
+    for _ in 0..10 {
+        let end = Command::SessionDestroy { tenancy: Tenancy::default(), id: id.clone() };
+        if submit(end).await.is_ok() {
+            return;
+        }
+    }
+}
+
 /// One application: talks to agents, mostly to its own.
 async fn application(world: Arc<World>, number: usize, mut rng: impl RngCore, until: Instant) {
     let (mut seq, mut seen) = (0, 0);
@@ -245,9 +291,23 @@ async fn application(world: Arc<World>, number: usize, mut rng: impl RngCore, un
             0..=3 => {
                 seq += 1;
                 let name = format!("w/{number}/{seq}");
-                let command = Command::Batch(vec![set(&name, "x"), set(REGISTER, &name)]);
+                let command = if rng.random_bool(0.5) {
+                    Command::Batch(vec![set(&name, "x"), set(REGISTER, &name)])
+                } else {
+                    let ops = vec![txn_set(&name, "x"), txn_set(REGISTER, &name)];
+                    Command::Txn { datacenter: "dc1".into(), ops }
+                };
                 let done = match agent.service().submit(None, &token, command).await {
-                    Ok((index, _)) => Done::Write { name, index: Some(index) },
+                    Ok((index, answer)) => {
+                        if let CommandResponse::Txn(answer) = answer
+                            && !answer.errors.is_empty()
+                        {
+                            world
+                                .journal
+                                .fail(format!("a transaction that cannot fail did: {:?}", answer.errors));
+                        }
+                        Done::Write { name, index: Some(index) }
+                    }
                     Err(e) if e.outcome() == Outcome::NotApplied => Done::Refused { name },
                     Err(_) => Done::Write { name, index: None },
                 };
@@ -278,6 +338,10 @@ async fn application(world: Arc<World>, number: usize, mut rng: impl RngCore, un
                     let done = Done::Read { index: e.index.modify, value };
                     world.journal.event(Event { start, end: Instant::now(), done });
                 }
+            }
+            8 if rng.random_bool(0.5) => {
+                seq += 1;
+                hold_a_lock(&world, &agent, format!("s/{number}/{seq}")).await;
             }
             8 => {
                 let id = format!("api-{}", rng.random_range(0..4));
