@@ -141,7 +141,6 @@ fn grammar() {
         "service.consul",
         "node.consul",
         "web.service.a.b.c.consul",
-        "x.query.consul",
         "web.service.x.dc.y.peer.consul",
         "web.service.g.sg.consul",
         "0a0000.addr.consul",

@@ -67,8 +67,8 @@ async fn methods_and_options() {
     assert_eq!(o.header("allow"), Some("OPTIONS,GET,POST,PUT,DELETE"));
     let acl = s.ask("GET", "/v1/acl/tokens", "").await;
     assert_eq!((acl.status, acl.text()), (401, "ACL support disabled"));
-    let later = s.ask("GET", "/v1/session/list", "").await;
-    assert_eq!((later.status, later.text()), (500, "not built yet: sessions"));
+    let later = s.ask("GET", "/v1/peerings", "").await;
+    assert_eq!((later.status, later.text()), (500, "not built yet: cluster peering"));
 }
 
 #[tokio::test]

@@ -48,7 +48,6 @@ fn routes_that_are_gone_stay_gone() {
         "/v1/acl/list",
         "/v1/acl/rules/translate",
         "/v1/agent/connect/proxy/x",
-        "/v1/partitions",
         "/v1/operator/license",
         "/",
     ] {

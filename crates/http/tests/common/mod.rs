@@ -65,6 +65,7 @@ impl MockState {
                 QueryResult::ServiceHealth(vec![one; self.instances.load(Ordering::SeqCst) as usize])
             }
             Query::CaRoots => QueryResult::CaRoots(Default::default()),
+            Query::Coordinates { .. } => QueryResult::Coordinates(vec![]),
             Query::Namespaces { .. } => QueryResult::Namespaces(vec![Arc::default()]),
             _ => QueryResult::Checks(vec![]),
         }
