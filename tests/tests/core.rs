@@ -158,8 +158,8 @@ fn follow(node: &Node, path: &str, last: Option<u64>) -> Result<BufReader<TcpStr
 
 #[test]
 fn a_read_is_followed_by_events_and_resumed() -> Result<()> {
-    let cluster = cluster(1, 1)?;
-    let (server, client) = (&cluster.nodes[0], &cluster.nodes[1]);
+    let cluster = cluster(3, 1)?;
+    let (server, client) = (&cluster.nodes[0], &cluster.nodes[3]);
     for (node, key) in [(server, "a"), (client, "b")] {
         let path = format!("/v1/kv/{key}?watch=sse");
         let mut stream = follow(node, &path, None)?;
@@ -181,7 +181,7 @@ fn a_read_is_followed_by_events_and_resumed() -> Result<()> {
 
 #[test]
 fn namespaces_and_partitions_are_made_used_and_removed() -> Result<()> {
-    let cluster = cluster(1, 0)?;
+    let cluster = cluster(3, 0)?;
     let node = &cluster.nodes[0];
     let put = |path: &str, body: &str| node.call("PUT", path, body);
     let unknown = put("/v1/kv/x?ns=team", "v");

@@ -25,6 +25,11 @@ pub(super) fn found_checks<'a>(out: &mut Vec<u8>, list: impl ExactSizeIterator<I
     a.close();
 }
 
+/// One check; of no tags is said `null`.
+pub(super) fn check_or_null_tags(out: &mut Vec<u8>, c: &HealthCheck) {
+    check_as(out, c, b"null");
+}
+
 fn check_as(out: &mut Vec<u8>, c: &HealthCheck, no_tags: &[u8]) {
     let mut o = Object::open(out);
     o.str(key!("Node"), &c.node);

@@ -1,7 +1,8 @@
 //! Answers of transactions.
 
 use super::{
-    check, kv_entry, node, node_service,
+    check::check_or_null_tags,
+    kv_entry, node, node_service,
     writer::{Array, Object, key},
 };
 use types::{
@@ -58,7 +59,7 @@ fn result(out: &mut Vec<u8>, result: &TxnResult) {
         }
         TxnResult::Node(row) => node(o.value(key!("Node")), row),
         TxnResult::Service(row) => node_service(o.value(key!("Service")), row),
-        TxnResult::Check(row) => check(o.value(key!("Check")), row),
+        TxnResult::Check(row) => check_or_null_tags(o.value(key!("Check")), row),
     }
     o.close();
 }

@@ -81,16 +81,11 @@ pub fn register(body: &[u8]) -> Result<Register, DecodeError> {
     Ok(r)
 }
 
-/// As in a registration, but without weights unless they are given.
+/// As in a registration; weights that are all zero, which clients send when they mean none, are the usual ones.
 pub(super) fn node_service_of_txn(v: &Json) -> Result<NodeService, DecodeError> {
-    let mut given = false;
-    lenient_fields(v, "structs.NodeService", |k, v| {
-        given |= k == "weights" && *v != Json::Null;
-        ignore(v)
-    })?;
     let mut s = node_service(v)?;
-    if !given {
-        s.weights = types::record::Weights { passing: 0, warning: 0 };
+    if s.weights == (types::record::Weights { passing: 0, warning: 0 }) {
+        s.weights = types::record::Weights::default();
     }
     Ok(s)
 }
