@@ -71,7 +71,7 @@ pub fn write<O: Serialize>(calls: &[Call<O>], mut to: impl Write) -> io::Result<
     to.flush()
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// With the number of the line that is not a call.

@@ -86,7 +86,8 @@ fn encoded(body: &Value, memory: &Memory) -> Result<Vec<u8>> {
         }
         Some(("$txn-big", v)) => {
             let value = "A".repeat(number(v)?);
-            Ok(json!([{"KV": {"Verb": "set", "Key": "big", "Value": value}}]).to_string().into_bytes())
+            // With the spaces of the recording: the answer tells how long it is.
+            Ok(format!(r#"[{{"KV": {{"Verb": "set", "Key": "big", "Value": "{value}"}}}}]"#).into_bytes())
         }
         _ => Ok(match fill_value(body, &memory.vars) {
             Value::String(s) => s.into_bytes(),
