@@ -247,7 +247,7 @@ fn txn_set(key: &str, value: &str) -> TxnOp {
 }
 
 /// Takes the one lock with a session of its own, if it is free, and ends the session.
-async fn hold_a_lock(world: &World, agent: &Agent, id: String) {
+async fn hold_a_lock(world: &World, agent: &Agent, id: String, until: Instant) {
     let token = SecretToken::default();
     let id = Str::from(id);
     let submit = |command| agent.service().submit(None, &token, command);
@@ -270,11 +270,14 @@ async fn hold_a_lock(world: &World, agent: &Agent, id: String) {
     // Whatever became of the lock, from here on another may have it.
     let done = Done::Released { session: id.clone() };
     world.journal.event(Event { start: Instant::now(), end: Instant::now(), done });
-    for _ in 0..10 {
+    // Its own agent may be gone for good; then another one does it.
+    while Instant::now() < until {
+        let Some(agent) = world.up().into_iter().next() else { return };
         let end = Command::SessionDestroy { tenancy: Tenancy::default(), id: id.clone() };
-        if submit(end).await.is_ok() {
+        if agent.service().submit(None, &token, end).await.is_ok() {
             return;
         }
+        sleep(Duration::from_millis(50)).await;
     }
 }
 
@@ -341,7 +344,7 @@ async fn application(world: Arc<World>, number: usize, mut rng: impl RngCore, un
             }
             8 if rng.random_bool(0.5) => {
                 seq += 1;
-                hold_a_lock(&world, &agent, format!("s/{number}/{seq}")).await;
+                hold_a_lock(&world, &agent, format!("s/{number}/{seq}"), until).await;
             }
             8 => {
                 let id = format!("api-{}", rng.random_range(0..4));
