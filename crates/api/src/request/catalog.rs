@@ -81,16 +81,8 @@ pub fn register(body: &[u8]) -> Result<Register, DecodeError> {
     Ok(r)
 }
 
-/// As in a registration; weights that are all zero, which clients send when they mean none, are the usual ones.
-pub(super) fn node_service_of_txn(v: &Json) -> Result<NodeService, DecodeError> {
-    let mut s = node_service(v)?;
-    if s.weights == (types::record::Weights { passing: 0, warning: 0 }) {
-        s.weights = types::record::Weights::default();
-    }
-    Ok(s)
-}
-
-fn node_service(v: &Json) -> Result<NodeService, DecodeError> {
+/// An instance; weights that are all zero, which clients send when they mean none, are the usual ones.
+pub(super) fn node_service(v: &Json) -> Result<NodeService, DecodeError> {
     let mut s = NodeService::default();
     let mut owner = Owner::default();
     let (mut kind, mut peer) = (Str::default(), Str::default());
@@ -105,7 +97,7 @@ fn node_service(v: &Json) -> Result<NodeService, DecodeError> {
         "port" => v.set_i64(&mut s.port),
         "socketpath" => v.set_str(&mut s.socket_path),
         "weights" => {
-            if let Some(w) = weights(v)? {
+            if let Some(w) = weights(v)?.filter(|w| (w.passing, w.warning) != (0, 0)) {
                 s.weights = w;
             }
             Ok(true)

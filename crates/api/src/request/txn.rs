@@ -1,6 +1,6 @@
 //! `PUT /v1/txn`.
 
-use super::catalog::{health_check, node_service_of_txn};
+use super::catalog::{health_check, node_service};
 use crate::decode::{DecodeError, Json, fields, first_value, ignore, lenient_fields, str_map};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -129,7 +129,7 @@ fn service(v: &Json, tenancy: &Tenancy) -> Result<TxnOp, DecodeError> {
         "verb" => v.set_str(&mut verb),
         "node" => v.set_str(&mut node),
         "service" => {
-            row = node_service_of_txn(v)?;
+            row = node_service(v)?;
             row.index.modify = modify_index(v)?;
             Ok(true)
         }
