@@ -55,7 +55,7 @@ fn alive(member: &Member, rows: &NodeState, datacenter: &DatacenterName) -> Opti
     if rows.node.is_some() && has_status(rows, status::PASSING) && service_is_there {
         return None;
     }
-    let mut register = base(member, rows, datacenter);
+    let mut register = base(member, datacenter);
     register.service = service.map(Box::new);
     register.checks = vec![check(member, status::PASSING, ALIVE)];
     Some(Command::Register(Box::new(register)))
@@ -65,7 +65,7 @@ fn failed(member: &Member, rows: &NodeState, datacenter: &DatacenterName) -> Opt
     if rows.node.is_none() || has_status(rows, status::CRITICAL) {
         return None;
     }
-    let mut register = base(member, rows, datacenter);
+    let mut register = base(member, datacenter);
     register.checks = vec![check(member, status::CRITICAL, FAILED)];
     Some(Command::Register(Box::new(register)))
 }
@@ -74,7 +74,7 @@ fn has_status(rows: &NodeState, wanted: &str) -> bool {
     rows.checks.iter().any(|c| c.check_id.as_str() == SERF_HEALTH && c.status == wanted)
 }
 
-fn base(member: &Member, rows: &NodeState, datacenter: &DatacenterName) -> Register {
+fn base(member: &Member, datacenter: &DatacenterName) -> Register {
     let ip = member.addr.ip();
     let address = Str::from(ip.to_string());
     let family = if ip.is_ipv4() { "lan_ipv4" } else { "lan_ipv6" };
@@ -90,7 +90,8 @@ fn base(member: &Member, rows: &NodeState, datacenter: &DatacenterName) -> Regis
         address,
         tagged_addresses: Some(tagged),
         node_meta: Some(meta),
-        skip_node_update: rows.node.is_some(),
+        // Even when no row was seen: the agent may write its own, with more in it, before this is applied.
+        skip_node_update: true,
         ..Register::default()
     }
 }

@@ -2,12 +2,13 @@ use crate::{
     Action, MembershipView, RaftServer, RemoveReason, ServerHealth, ServerId, Stability, plan_member,
     plan_membership,
 };
+use catalog::{ApplyCtx, ChangeSet, Store, run_query};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use types::{
-    DatacenterName,
+    DatacenterName, Tenancy,
     command::{AutopilotConfig, Command},
     member::{Member, MemberStatus},
-    query::NodeState,
+    query::{NodeState, Query, QueryResult},
     record::{HealthCheck, Node, SERF_HEALTH, status},
 };
 
@@ -160,7 +161,7 @@ fn plan(m: &Member, rows: &NodeState) -> Option<Command> {
 fn alive_members_are_registered_once() {
     let m = member(2, Alive, true);
     let Some(Command::Register(r)) = plan(&m, &NodeState::default()) else { panic!("registers") };
-    assert_eq!((r.address.as_str(), r.skip_node_update), ("10.0.0.2", false));
+    assert_eq!(r.address.as_str(), "10.0.0.2");
     assert_eq!(r.checks[0].output, "Agent alive and reachable");
     assert_eq!(r.node_meta.as_ref().unwrap()["consul-version"], "1.21.4");
     let service = r.service.clone().unwrap();
@@ -172,6 +173,26 @@ fn alive_members_are_registered_once() {
     there.services.push(Arc::new(*service));
     assert_eq!(plan(&m, &there), None);
     assert_eq!(plan(&member(3, Alive, false), &rows(3, status::PASSING)), None);
+}
+
+/// The leader reads, the agent writes its own row, then the leader's write is applied.
+#[test]
+fn what_an_agent_wrote_of_itself_meanwhile_stays() {
+    let m = member(2, Alive, false);
+    let planned = plan(&m, &NodeState::default()).expect("registers");
+    let Command::Register(mut own) = planned.clone() else { panic!("registers") };
+    own.checks.clear();
+    own.skip_node_update = false;
+    own.node_meta.get_or_insert_default().insert("rack".into(), "7".into());
+
+    let mut store = Store::new();
+    for (index, command) in (1..).zip([Command::Register(own), planned]) {
+        store.apply(&ApplyCtx { index, proposed_at_ms: 0 }, &command, &mut ChangeSet::new());
+    }
+    let query = Query::NodeState { tenancy: Tenancy::default(), node: "n2".into() };
+    let (QueryResult::NodeState(seen), _) = run_query(&store, &query, &[]) else { panic!("a node's state") };
+    assert_eq!(seen.node.unwrap().meta.as_ref().unwrap()["rack"], "7");
+    assert_eq!(seen.checks[0].status, status::PASSING);
 }
 
 #[test]
