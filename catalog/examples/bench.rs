@@ -167,7 +167,7 @@ fn main() {
         report(
             &format!("kv version (topics_of, topic_index), {keys} keys"),
             time(100_000, |i| {
-                let topics = topics_of(&gets[i as usize % 10_000]);
+                let topics = topics_of(&gets[i as usize % 10_000], false);
                 black_box(topics.iter().map(|t| store.topic_index(t)).max());
             }),
         );
@@ -190,7 +190,7 @@ fn main() {
         report(
             &format!("service health version, {instances} instances"),
             time(100_000, |_| {
-                black_box(topics_of(&q).iter().map(|t| store.topic_index(t)).max());
+                black_box(topics_of(&q, false).iter().map(|t| store.topic_index(t)).max());
             }),
         );
     }

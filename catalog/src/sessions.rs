@@ -94,7 +94,9 @@ impl SessionTable {
         changes.touch(Topic::Session(tenancy.clone(), session.id.clone()));
         changes.touch(Topic::NodeSessions(tenancy.clone(), node));
         changes.touch(Topic::Sessions(tenancy.clone()));
-        changes.touch(Topic::Deadlines);
+        if session.ttl_ns > 0 {
+            changes.touch(Topic::Deadlines);
+        }
     }
 }
 

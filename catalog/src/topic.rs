@@ -110,12 +110,17 @@ pub(crate) fn any_instance(scope: Scope) -> [Topic; 3] {
     [Topic::Checks(scope.of_nodes()), Topic::Checks(scope.clone()), Topic::ServiceRows(scope)]
 }
 
-/// What the answer of `query` depends on, whatever node metadata or filter expression is applied to it: the answer can only
-/// change together with one of these, and the greatest [`crate::Store::topic_index`] of them moves when it does.
-pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
+/// What the answer of `query` depends on: the answer can only change together with one of these, and the greatest
+/// [`crate::Store::topic_index`] of them moves when it does. `narrowed` says that only some rows are wanted, by metadata of their
+/// nodes or by a filter expression, whatever these are.
+pub fn topics_of(query: &Query, narrowed: bool) -> SmallVec<[Topic; 2]> {
     match query {
         Query::Nodes { tenancy, peer } => smallvec![Topic::Nodes(Scope::new(tenancy, peer).of_nodes())],
-        Query::Services { tenancy, peer } => smallvec![Topic::ServiceRows(Scope::new(tenancy, peer))],
+        // Which names are left depends on all of an instance's row, and on its node's.
+        Query::Services { tenancy, peer } if narrowed => {
+            smallvec![Topic::ServiceRows(Scope::new(tenancy, peer))]
+        }
+        Query::Services { tenancy, peer } => smallvec![Topic::ServiceNames(Scope::new(tenancy, peer))],
         Query::ServiceNodes { tenancy, peer, service, lookup, .. }
         | Query::ServiceHealth { tenancy, peer, service, lookup, .. } => {
             let scope = Scope::new(tenancy, peer);
@@ -154,13 +159,15 @@ pub fn topics_of(query: &Query) -> SmallVec<[Topic; 2]> {
         }
         Query::ChecksInState { tenancy, peer, state } => {
             let scope = Scope::new(tenancy, peer);
-            // Node metadata may be asked for, so node rows count.
-            let nodes = Topic::Nodes(scope.of_nodes());
-            if state.as_str() == "any" {
-                smallvec![Topic::Checks(scope), nodes]
-            } else {
-                smallvec![Topic::CheckState(scope, CheckState::of(state)), nodes]
+            let mut topics = SmallVec::new();
+            if narrowed {
+                topics.push(Topic::Nodes(scope.of_nodes()));
             }
+            topics.push(match state.as_str() {
+                "any" => Topic::Checks(scope),
+                state => Topic::CheckState(scope, CheckState::of(state)),
+            });
+            topics
         }
         Query::KvGet { tenancy, key } => smallvec![Topic::Kv(tenancy.clone(), key.clone())],
         Query::KvList { tenancy, prefix } | Query::KvKeys { tenancy, prefix, .. } => {

@@ -12,6 +12,8 @@
 
 mod admin;
 mod config;
+#[cfg(test)]
+mod crash_points;
 mod error;
 mod handle;
 mod id;
@@ -19,6 +21,7 @@ mod kinds;
 mod log_store;
 mod machine;
 mod network;
+mod opened;
 mod ports;
 mod reads;
 pub mod recovery;

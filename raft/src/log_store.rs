@@ -66,7 +66,7 @@ pub(crate) fn log_id(p: Position) -> LogId {
     LogId::new_term_index(p.term, p.index)
 }
 
-fn position(id: &LogId) -> Position {
+pub(crate) fn position(id: &LogId) -> Position {
     Position { term: term(id), index: id.index }
 }
 

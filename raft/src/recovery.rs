@@ -8,7 +8,7 @@
 use crate::{
     Peer, Server, ServerId, StartError,
     kinds::{Data, LogId, SnapshotMeta, StoredMembership},
-    log_store::{MEMBERSHIP, decode, log_id},
+    log_store::{MEMBERSHIP, decode, log_id, position},
     snapshot::SnapshotDir,
     status::{Membership, servers_of},
     storage::Storage,
@@ -110,7 +110,13 @@ fn find(id: ServerId, storage: &Storage) -> Result<Found, RecoveryError> {
     let newest = snapshots.newest()?;
     // The size counts only for new segments, of which there are none.
     let segments = Segments::new(files, storage.dir.join("log"), id, 0);
-    let log: Recovered = wal::recover(&Arc::new(segments), usize::MAX)?;
+    let mut log: Recovered = wal::recover(&Arc::new(segments), usize::MAX)?;
+    // As at any start: what contradicts a snapshot was never decided on.
+    if let Some(decided) = newest.as_ref().and_then(|(meta, ..)| meta.last_log_id.as_ref()).map(position)
+        && log.contradicts(decided)
+    {
+        log.truncate(decided.index);
+    }
     let (mut applied, mut membership, mut store) = match newest {
         Some((meta, store, _)) => (meta.last_log_id, meta.last_membership, store),
         None => (None, StoredMembership::default(), Store::new()),

@@ -4,16 +4,13 @@ use crate::{
     Observer, RaftConfig, RaftStatus, StartError, Timing, Transport,
     handle::Shared,
     kinds::{Raft, Runtime},
-    log_store::{Index, LogStore},
     machine::{Machine, SnapshotRule},
     network::Network,
-    snapshot::SnapshotDir,
+    opened::{Opened, Ready},
     status,
     storage::Storage,
-    wal::{self, Segments, Wal},
 };
 use openraft::{Config, SnapshotPolicy};
-use parking_lot::RwLock;
 use rand::RngCore;
 use runtime::{RngSeed, Shutdown, Tasks, WallClock};
 use std::{sync::Arc, time::Duration};
@@ -62,47 +59,15 @@ pub(crate) async fn start(
     let timing = config.validate()?;
     let inline = storage.is_inline();
     let raft_config = Arc::new(openraft_config(&config, &timing)?);
-    let (files, dir) = (storage.files.clone(), storage.dir.clone());
-    let (id, size, cache) = (config.id, config.segment_bytes, config.cache_bytes);
-    let open = move || {
-        let io = |path: &std::path::Path| {
-            let path = path.to_owned();
-            move |source| StartError::Io { path, source }
-        };
-        files.create_dir(&dir).map_err(io(&dir))?;
-        let snapshots = SnapshotDir::open(files.clone(), dir.join("snapshots")).map_err(io(&dir))?;
-        let newest = snapshots.newest()?;
-        let segments = Arc::new(Segments::new(files, dir.join("log"), id, size));
-        let found = wal::recover(&segments, cache)?;
-        Ok::<_, StartError>((snapshots, newest, segments, found))
-    };
-    let (snapshots, newest, segments, mut found) = if inline {
+    let opening = (config.clone(), storage.clone());
+    let open = move || Opened::find(&opening.0, &opening.1);
+    let opened = if inline {
         open()?
     } else {
         tokio::task::spawn_blocking(open).await.map_err(|e| StartError::Raft(e.to_string()))??
     };
-    let log_dir = segments.dir().to_owned();
-    let io = |source| StartError::Io { path: log_dir.clone(), source };
-    let snapshot_index =
-        newest.as_ref().map_or(0, |(meta, ..)| crate::kinds::index(meta.last_log_id.as_ref()));
-    if let Some(purged) = &found.purged
-        && purged.index > snapshot_index
-    {
-        return Err(StartError::Snapshot {
-            path: storage.dir.join("snapshots"),
-            what: format!(
-                "the log begins after index {}, but the newest snapshot reaches {snapshot_index}",
-                purged.index
-            ),
-        });
-    }
-    let index = Arc::new(RwLock::new(Index::default()));
-    let for_writer = index.clone();
-    let placed = Box::new(move |places: &[_]| for_writer.write().placed(places));
-    let wal = Wal::start(segments, &found, &storage.driver, placed, &tasks).map_err(io)?;
-    *index.write() = Index::recovered(&mut found, config.cache_bytes).map_err(io)?;
-    let pristine_start = index.read().is_pristine() && newest.is_none();
-    let log = LogStore::new(index, Arc::new(wal));
+    let Ready { log, snapshots, newest, pristine: pristine_start } =
+        opened.start(&config, &storage, &tasks).await?;
     let rule = SnapshotRule {
         interval: config.snapshot_interval,
         entries: config.snapshot_threshold.saturating_mul(LATE),

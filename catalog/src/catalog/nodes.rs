@@ -5,7 +5,7 @@ use super::{
     group::{Instance, InstanceKey},
     tables::{NodeRow, RowKey},
 };
-use crate::{scope::Scope, topic::Topic};
+use crate::scope::Scope;
 use std::sync::Arc;
 use types::{
     NodeName, Str,
@@ -122,7 +122,6 @@ impl Edit<'_> {
             }
             None => {
                 table.rows.insert(key.clone(), Arc::new(NodeRow::new(node.clone(), index)));
-                self.changes.touch(Topic::NodeChecks(nodes.clone(), key.clone()));
             }
         }
         self.touch_node(nodes, &key);
@@ -164,7 +163,6 @@ impl Edit<'_> {
         );
         for name in [from, &key] {
             self.touch_node(nodes, name);
-            self.changes.touch(Topic::NodeChecks(nodes.clone(), name.clone()));
         }
         for (k, service) in &row.services {
             let scope = row_scope(nodes, k);
@@ -205,7 +203,6 @@ impl Edit<'_> {
         table.extinct = index;
         self.broken.push(Broken::Node(nodes.clone(), key.clone()));
         self.touch_node(nodes, key);
-        self.changes.touch(Topic::NodeChecks(nodes.clone(), key.clone()));
         for (k, service) in &row.services {
             let instance = InstanceKey { node: key.clone(), id: k.id.clone() };
             self.replace_instance(&row_scope(nodes, k), Some((&instance, service)), None);

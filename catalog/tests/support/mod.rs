@@ -1,6 +1,9 @@
 //! A store with a log index of its own, and short ways to write and read.
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
+pub mod any;
+pub mod asked;
+
 use catalog::{ApplyCtx, ChangeSet, Store, run_query};
 use types::{
     PeerName, Str, Tenancy,

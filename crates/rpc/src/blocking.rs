@@ -49,7 +49,7 @@ pub async fn blocking_query(
         if index > min_index || hub.restores() != restores {
             return Ok((result, index));
         }
-        let topics = topics_of(query);
+        let topics = topics_of(query, is_narrowed(options));
         let Some(subscription) = hub.subscribe(topics.clone()) else { return Err(RequestError::Overloaded) };
         if version(&hub.load(), &topics) != version(&store, &topics) {
             continue;
@@ -99,6 +99,11 @@ fn run_unsorted(
             }
         },
     }
+}
+
+/// Whether only some rows of an answer are wanted.
+pub(crate) fn is_narrowed(options: &QueryOptions) -> bool {
+    options.filter.is_some() || !options.node_meta.is_empty()
 }
 
 /// A number that moves whenever the answer over these topics may have changed.

@@ -6,7 +6,7 @@ mod remote;
 mod snapshot;
 
 use crate::{
-    blocking::{blocking_query, run, version},
+    blocking::{blocking_query, is_narrowed, run, version},
     consensus::Consensus,
     datacenters::Datacenters,
     hub::ViewHub,
@@ -728,7 +728,7 @@ impl ports::Query for Service {
             return None;
         }
         let server = self.readable_now(options)?;
-        Some(version(&server.hub.load(), &topics_of(query)))
+        Some(version(&server.hub.load(), &topics_of(query, is_narrowed(options))))
     }
 }
 

@@ -13,6 +13,30 @@ use std::{
 /// Smallest unit that a power cut leaves whole.
 const SECTOR: usize = 512;
 
+/// What a power cut does to data that was written and not synced. Writes reach a disk in the order in which they were made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tail {
+    /// All of it is lost.
+    Dropped,
+    /// It ends at any byte.
+    Torn,
+    /// All of it is there.
+    Kept,
+    /// Any of its sectors are there, whatever their order.
+    Scattered,
+}
+
+/// What a power cut does to files that were created, renamed or removed, when their directory was not synced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Names {
+    /// All of it is undone.
+    Undone,
+    /// The first few of these changes are there.
+    Some,
+    /// All of it is there.
+    Kept,
+}
+
 /// Files in memory. Clones share them; a clone made by [`MemFiles::crash`] is what the next start finds.
 #[derive(Clone, Default)]
 pub struct MemFiles(Arc<Mutex<Disk>>);
@@ -38,11 +62,70 @@ enum NameChange {
     Remove(PathBuf),
 }
 
+impl NameChange {
+    /// Renames stay in one directory.
+    fn is_in(&self, dir: &Path) -> bool {
+        let (Self::Create(path, _) | Self::Rename(path, _) | Self::Remove(path)) = self;
+        path.parent() == Some(dir)
+    }
+    fn apply(&self, names: &mut BTreeMap<PathBuf, Arc<Mutex<Content>>>) {
+        match self {
+            Self::Create(path, content) => {
+                names.insert(path.clone(), content.clone());
+            }
+            Self::Rename(from, to) => {
+                rename_in(names, from, to);
+            }
+            Self::Remove(path) => {
+                names.remove(path);
+            }
+        }
+    }
+}
+
 #[derive(Default)]
 struct Content {
     current: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<(u64, Vec<u8>)>,
+    /// Bytes that were allocated. What was not written of them is only told from the end of the file by who reads it after
+    /// a power cut: as memory they would be too many.
+    allocated: u64,
+}
+
+impl Content {
+    fn whole(bytes: Vec<u8>) -> Self {
+        Self { current: bytes.clone(), durable: bytes, ..Self::default() }
+    }
+    /// What a power cut leaves.
+    fn after(&self, tail: Tail, rng: &mut impl Rng) -> Vec<u8> {
+        let mut bytes = self.durable.clone();
+        let unsynced: usize = self.pending.iter().map(|(_, written)| written.len()).sum();
+        let mut left = match tail {
+            Tail::Dropped => 0,
+            Tail::Torn => rng.random_range(0..=unsynced),
+            Tail::Kept | Tail::Scattered => unsynced,
+        };
+        for (offset, written) in &self.pending {
+            let kept = written.len().min(left);
+            left -= kept;
+            if tail != Tail::Scattered {
+                if kept > 0 {
+                    put(&mut bytes, *offset, &written[..kept]);
+                }
+                continue;
+            }
+            let mut at = 0;
+            while at < written.len() {
+                let until = (SECTOR - (*offset as usize + at) % SECTOR + at).min(written.len());
+                if rng.random_bool(0.5) {
+                    put(&mut bytes, offset + at as u64, &written[at..until]);
+                }
+                at = until;
+            }
+        }
+        bytes
+    }
 }
 
 struct MemFile {
@@ -97,40 +180,46 @@ impl MemFiles {
     /// Cuts the power: open handles fail from now on, and the answer is the disk as the next start finds it. Of what was
     /// not synced, `rng` decides which sectors and which name changes made it.
     pub fn crash(&self, rng: &mut impl Rng) -> Self {
+        self.cut(Tail::Scattered, Names::Some, false, rng)
+    }
+
+    /// As [`Self::crash`], with a choice of what is lost; allocated bytes that nothing was written to are there, as zeros.
+    pub fn crash_as(&self, tail: Tail, names: Names, rng: &mut impl Rng) -> Self {
+        self.cut(tail, names, true, rng)
+    }
+
+    fn cut(&self, tail: Tail, names: Names, zeros: bool, rng: &mut impl Rng) -> Self {
         let mut disk = self.0.lock();
         disk.dead = true;
+        let keep = match names {
+            Names::Undone => 0,
+            Names::Some => rng.random_range(0..=disk.journal.len()),
+            Names::Kept => disk.journal.len(),
+        };
         let mut names = disk.durable_names.clone();
-        let keep = rng.random_range(0..=disk.journal.len());
-        for change in disk.journal.iter().take(keep) {
-            match change {
-                NameChange::Create(path, content) => {
-                    names.insert(path.clone(), content.clone());
-                }
-                NameChange::Rename(from, to) => {
-                    rename_in(&mut names, from, to);
-                }
-                NameChange::Remove(path) => {
-                    names.remove(path);
-                }
-            }
-        }
+        disk.journal.iter().take(keep).for_each(|change| change.apply(&mut names));
         let names: BTreeMap<_, _> = names
             .into_iter()
             .map(|(path, content)| {
                 let content = content.lock();
-                let mut bytes = content.durable.clone();
-                for (offset, written) in &content.pending {
-                    let mut at = 0;
-                    while at < written.len() {
-                        let until = (SECTOR - (*offset as usize + at) % SECTOR + at).min(written.len());
-                        if rng.random_bool(0.5) {
-                            put(&mut bytes, offset + at as u64, &written[at..until]);
-                        }
-                        at = until;
-                    }
+                let mut bytes = content.after(tail, rng);
+                if zeros && (bytes.len() as u64) < content.allocated {
+                    bytes.resize(content.allocated as usize, 0);
                 }
-                let content = Content { current: bytes.clone(), durable: bytes, pending: Vec::new() };
-                (path, Arc::new(Mutex::new(content)))
+                (path, Arc::new(Mutex::new(Content::whole(bytes))))
+            })
+            .collect();
+        Self(Arc::new(Mutex::new(Disk { durable_names: names.clone(), names, ..Disk::default() })))
+    }
+
+    /// The same files on a disk of their own, all of it synced.
+    pub fn copy(&self) -> Self {
+        let disk = self.0.lock();
+        let names: BTreeMap<_, _> = disk
+            .names
+            .iter()
+            .map(|(path, content)| {
+                (path.clone(), Arc::new(Mutex::new(Content::whole(content.lock().current.clone()))))
             })
             .collect();
         Self(Arc::new(Mutex::new(Disk { durable_names: names.clone(), names, ..Disk::default() })))
@@ -147,6 +236,11 @@ impl MemFiles {
         disk.die_at = Some(disk.steps + steps);
     }
 
+    /// Whether it lost power, or was made to.
+    pub fn is_dead(&self) -> bool {
+        self.0.lock().dead
+    }
+
     /// Operations that changed something so far.
     pub fn steps(&self) -> u64 {
         self.0.lock().steps
@@ -161,11 +255,11 @@ impl MemFiles {
 
     /// Replaces a file, as damage would.
     pub fn set_bytes(&self, path: &Path, bytes: Vec<u8>) {
-        let content =
-            Arc::new(Mutex::new(Content { current: bytes.clone(), durable: bytes, pending: Vec::new() }));
+        let content = Arc::new(Mutex::new(Content::whole(bytes)));
         let mut disk = self.0.lock();
         disk.names.insert(path.to_owned(), content.clone());
-        disk.durable_names.insert(path.to_owned(), content);
+        disk.durable_names.insert(path.to_owned(), content.clone());
+        disk.journal.push(NameChange::Create(path.to_owned(), content));
     }
 
     /// Paths of all files.
@@ -198,7 +292,7 @@ impl File for MemFile {
     fn sync(&self) -> io::Result<()> {
         self.disk.lock().step()?;
         let mut content = self.content.lock();
-        let Content { current, durable, pending } = &mut *content;
+        let Content { current, durable, pending, .. } = &mut *content;
         if durable.len() < current.len() {
             durable.resize(current.len(), 0);
         }
@@ -218,6 +312,8 @@ impl File for MemFile {
         if let Some(space) = &mut disk.space {
             *space = space.checked_sub(len).ok_or(io::ErrorKind::StorageFull)?;
         }
+        let mut content = self.content.lock();
+        content.allocated = content.allocated.max(len);
         Ok(())
     }
 }
@@ -262,11 +358,17 @@ impl Files for MemFiles {
         disk.journal.push(NameChange::Remove(path.to_owned()));
         Ok(())
     }
-    fn sync_dir(&self, _: &Path) -> io::Result<()> {
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut disk = self.0.lock();
         disk.step()?;
-        disk.durable_names = disk.names.clone();
-        disk.journal.clear();
+        let Disk { journal, durable_names, .. } = &mut *disk;
+        journal.retain(|change| {
+            let synced = change.is_in(dir);
+            if synced {
+                change.apply(durable_names);
+            }
+            !synced
+        });
         Ok(())
     }
 }

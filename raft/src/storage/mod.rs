@@ -5,7 +5,7 @@ mod mem;
 mod os;
 
 pub(crate) use held::HeldFiles;
-pub use mem::MemFiles;
+pub use mem::{MemFiles, Names, Tail};
 pub use os::OsFiles;
 
 use std::{io, path::Path, sync::Arc, time::Duration};
@@ -30,7 +30,7 @@ pub trait File: Send + Sync {
 
 /// A file system.
 pub trait Files: Send + Sync + 'static {
-    /// Creates a directory and its parents.
+    /// Creates a directory and its parents. Those that were missing are on disk when this answers.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// Names in a directory.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;

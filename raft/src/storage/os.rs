@@ -58,7 +58,18 @@ impl File for fs::File {
 impl Files for OsFiles {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
         use std::os::unix::fs::DirBuilderExt;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)
+        if dir.is_dir() {
+            return Ok(());
+        }
+        let parent = dir.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        self.create_dir(parent)?;
+        match fs::DirBuilder::new().mode(0o700).create(dir) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => return Ok(()),
+            made => made?,
+        }
+        // Syncing a file does not promise that the name of a new directory above it stays: without this, a power failure
+        // soon after the first start may take all that was acknowledged.
+        self.sync_dir(parent)
     }
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let mut names = Vec::new();

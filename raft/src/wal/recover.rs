@@ -148,6 +148,20 @@ fn check_tail(
 }
 
 impl Recovered {
+    /// Whether the log has another entry at `decided` than the one that was decided on there.
+    pub fn contradicts(&self, decided: Position) -> bool {
+        let at = |first: &RecoveredEntry| decided.index.checked_sub(first.pos.index);
+        let entry = self.entries.front().and_then(at).and_then(|at| self.entries.get(at as usize));
+        entry.is_some_and(|e| e.pos != decided)
+    }
+
+    /// Drops the entries from `from` on, here and not on disk.
+    pub fn truncate(&mut self, from: u64) {
+        while self.entries.back().is_some_and(|e| e.pos.index >= from) {
+            self.entries.pop_back();
+        }
+    }
+
     /// Applies one record; answers index and size of an entry whose data it keeps.
     fn replay(
         &mut self,
@@ -159,11 +173,7 @@ impl Recovered {
         match record {
             Record::Vote(v) => self.vote = Some(v),
             Record::Committed(p) => self.committed = Some(p),
-            Record::Truncate(from) => {
-                while self.entries.back().is_some_and(|e| e.pos.index >= from) {
-                    self.entries.pop_back();
-                }
-            }
+            Record::Truncate(from) => self.truncate(from),
             Record::Purge(p) => {
                 if self.purged.is_none_or(|old| old.index < p.index) {
                     self.purged = Some(p);

@@ -183,6 +183,9 @@ impl Writer {
         if self.file.is_none() || self.end + need > self.room {
             self.roll(need)?;
         }
+        if self.end == HEADER as u64 {
+            self.checkpoint();
+        }
         let file = self.file.clone().ok_or(io::ErrorKind::NotFound)?;
         let bytes = self.builder.finish(self.segment, self.end, self.frame + 1);
         file.write_at(bytes, self.end)?;
@@ -196,7 +199,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Begins the next segment; its first frame repeats what older segments knew.
+    /// Begins the next segment.
     fn roll(&mut self, need: u64) -> io::Result<()> {
         let next = self.segment + 1;
         let file = self.segments.create(next, HEADER as u64 + need)?;
@@ -207,6 +210,12 @@ impl Writer {
         self.file = Some(file);
         self.segment = next;
         self.end = HEADER as u64;
+        Ok(())
+    }
+
+    /// Repeats what older segments knew: the first frame of every segment does, also where power failed between the making of
+    /// the segment and that frame. Else the vote would go with the segment that holds it.
+    fn checkpoint(&mut self) {
         if let Some(vote) = self.vote {
             self.builder.vote(vote);
         }
@@ -216,7 +225,6 @@ impl Writer {
         if let Some(p) = self.committed {
             self.builder.committed(p);
         }
-        Ok(())
     }
 
     /// Syncs a written batch, tells everyone, and deletes segments that it made superfluous.
