@@ -204,7 +204,7 @@ pub fn snapshot(program: &Path, _o: &Options) -> Result<Vec<Figure>> {
                 peak = peak.max(cpu::rss_mib(agent.pid()).unwrap_or(0.0));
                 !over.load(Ordering::Acquire)
             });
-            let (took, bytes) = worker.join().map_err(|_| anyhow::anyhow!("the worker panicked"))??;
+            let (took, bytes) = worker.join().map_err(|_panic| anyhow::anyhow!("the worker panicked"))??;
             Ok((took, bytes, m?.max_us / 1e3, peak))
         })
     };
