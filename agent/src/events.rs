@@ -2,9 +2,7 @@
 
 use crate::Agent;
 use parking_lot::Mutex;
-use rand_chacha::ChaCha8Rng;
 use regex::{Regex, RegexBuilder};
-use runtime::RngSeed;
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::{Notify, futures::OwnedNotified, mpsc};
 use types::{Str, codec, event::UserEvent, record::NodeService};
@@ -17,18 +15,13 @@ const FILTER_BYTES_MAX: usize = 1 << 20;
 const REMOTE_EXEC: &str = "_rexec";
 
 /// The latest events that were meant for this agent.
+#[derive(Default)]
 pub struct Events {
     kept: Mutex<VecDeque<Arc<UserEvent>>>,
     arrived: Arc<Notify>,
-    ids: Mutex<ChaCha8Rng>,
 }
 
 impl Events {
-    /// None yet.
-    pub fn new(seed: RngSeed) -> Self {
-        Self { kept: Mutex::default(), arrived: Arc::default(), ids: Mutex::new(seed.fork("user events")) }
-    }
-
     /// Oldest first.
     pub fn all(&self) -> Vec<Arc<UserEvent>> {
         self.kept.lock().iter().cloned().collect()
@@ -37,12 +30,6 @@ impl Events {
     /// Resolves when an event is kept after this call.
     pub fn arrival(&self) -> OwnedNotified {
         self.arrived.clone().notified_owned()
-    }
-
-    /// A new id.
-    pub fn id(&self) -> Str {
-        let id: u128 = rand::Rng::random(&mut *self.ids.lock());
-        Str::from(uuid::Uuid::from_u128(id).to_string())
     }
 
     fn keep(&self, event: UserEvent) {
@@ -213,7 +200,7 @@ mod tests {
 
     #[test]
     fn only_the_latest_are_kept_and_an_arrival_wakes() {
-        let events = Events::new(RngSeed::fixed(1));
+        let events = Events::default();
         let arrival = events.arrival();
         for i in 0..300_u64 {
             events.keep(UserEvent { ltime: i, ..UserEvent::default() });
@@ -221,6 +208,5 @@ mod tests {
         let all = events.all();
         assert_eq!((all.len(), all[0].ltime, all[255].ltime), (KEPT, 44, 299));
         assert!(futures_util::FutureExt::now_or_never(arrival).is_some());
-        assert_ne!(events.id(), events.id());
     }
 }

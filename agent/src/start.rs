@@ -134,7 +134,7 @@ pub struct Agent {
     pub(crate) local: LocalState,
     /// Leaf certificates of services.
     pub(crate) leaves: Arc<Leaves>,
-    /// Source of the ids of sessions.
+    /// Source of the ids of new things.
     pub(crate) ids: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
     /// User events that were meant for this agent.
     pub(crate) events: events::Events,
@@ -441,8 +441,8 @@ impl Agent {
             datacenters,
             local,
             leaves,
-            ids: parking_lot::Mutex::new(seed.fork("session ids")),
-            events: events::Events::new(seed),
+            ids: parking_lot::Mutex::new(seed.fork("ids")),
+            events: events::Events::default(),
             gathered: coordinates::Gathered::default(),
             tokens: parking_lot::Mutex::default(),
             dns_config,

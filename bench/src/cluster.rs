@@ -23,6 +23,7 @@ pub struct Agent {
     pub lan: SocketAddr,
     dir: TempDir,
     program: PathBuf,
+    core: Option<usize>,
 }
 
 impl Drop for Agent {
@@ -79,7 +80,7 @@ impl Agent {
             "node_name": format!("n-{}", p[0]), "data_dir": dir.path().join("data"), "bind_addr": plan.ip, "client_addr": plan.ip,
             "advertise_addr": plan.ip, "log_level": "warn", "disable_update_check": true, "server": plan.server,
             "ports": {"http": p[0], "dns": p[1], "server": p[2], "serf_lan": p[3], "serf_wan": if plan.server { i64::from(p[4]) } else { -1 }, "grpc": -1, "grpc_tls": -1},
-            "retry_join": plan.join, "retry_interval": "1s", "limits": {"http_max_conns_per_client": 4000},
+            "retry_join": plan.join, "retry_interval": "1s", "limits": {"http_max_conns_per_client": 12000},
         });
         let map = config.as_object_mut().context("object")?;
         if plan.server {
@@ -93,18 +94,7 @@ impl Agent {
         }
         let file = dir.path().join("config.json");
         std::fs::write(&file, config.to_string())?;
-        let log = std::fs::File::create(dir.path().join("log"))?;
-        let mut command = match plan.core {
-            Some(core) => cpu::pinned(core, program),
-            None => std::process::Command::new(program),
-        };
-        let child = command
-            .args(["agent", "-config-file"])
-            .arg(&file)
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .stdin(Stdio::null())
-            .spawn()?;
+        let child = start(program, dir.path(), plan.core)?;
         let addr = |port| -> Result<SocketAddr> { Ok(format!("{}:{port}", plan.ip).parse()?) };
         Ok(Self {
             child,
@@ -113,7 +103,35 @@ impl Agent {
             lan: addr(p[3])?,
             dir,
             program: program.to_owned(),
+            core: plan.core,
         })
+    }
+
+    /// Kills the process and starts it again over the same data.
+    pub fn restart(&mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.child = start(&self.program, self.dir.path(), self.core)?;
+        Ok(())
+    }
+
+    /// Bytes written so far to the disk that its data is on.
+    pub fn device_written(&self) -> Result<u64> {
+        cpu::device_written(self.dir.path())
+    }
+
+    /// Bytes in its data directory.
+    pub fn disk(&self) -> Result<u64> {
+        fn of(path: &Path) -> Result<u64> {
+            let mut sum = 0;
+            for entry in std::fs::read_dir(path)? {
+                let entry = entry?;
+                let kind = entry.file_type()?;
+                sum += if kind.is_dir() { of(&entry.path())? } else { entry.metadata()?.len() };
+            }
+            Ok(sum)
+        }
+        of(self.dir.path())
     }
 
     /// The process; `taskset` replaces itself by the agent, so the id stays.
@@ -145,6 +163,23 @@ impl Agent {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
+}
+
+/// Starts the process over the configuration in `dir`; its output goes to a file there.
+fn start(program: &Path, dir: &Path, core: Option<usize>) -> Result<Child> {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(dir.join("log"))?;
+    let mut command = match core {
+        Some(core) => cpu::pinned(core, program),
+        None => std::process::Command::new(program),
+    };
+    let child = command
+        .args(["agent", "-config-file"])
+        .arg(dir.join("config.json"))
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .stdin(Stdio::null())
+        .spawn()?;
+    Ok(child)
 }
 
 /// Servers that form a cluster.

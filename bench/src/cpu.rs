@@ -36,3 +36,13 @@ pub fn rss_mib(pid: u32) -> Result<f64> {
         .parse()?;
     Ok(kib / 1024.0)
 }
+
+/// Bytes written to the disk that holds `path` since the machine started, by whomever: what the kernel counts for a process
+/// is whole pages that it touched, however large they are.
+pub fn device_written(path: &std::path::Path) -> Result<u64> {
+    let device = rustix::fs::stat(path)?.st_dev;
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let stat = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat"))?;
+    let sectors: u64 = stat.split_whitespace().nth(6).context("sectors written")?.parse()?;
+    Ok(sectors * 512)
+}

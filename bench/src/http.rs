@@ -117,3 +117,59 @@ pub fn json(to: SocketAddr, path: &str) -> Result<serde_json::Value> {
     }
     serde_json::from_slice(&body).with_context(|| format!("{path}: not JSON"))
 }
+
+/// The index that an answer carries.
+pub fn index(to: SocketAddr, path: &str) -> Result<u64> {
+    let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(2))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    stream.write_all(&request("GET", path, b""))?;
+    let (mut buf, mut chunk) = (vec![], [0; 64 << 10]);
+    while let Parsed::Partial = parse(&buf) {
+        let n = stream.read(&mut chunk)?;
+        if n == 0 {
+            bail!("connection closed");
+        }
+        buf.extend_from_slice(&chunk[..n]);
+    }
+    let text = String::from_utf8_lossy(&buf).to_ascii_lowercase();
+    let line = text.lines().find_map(|l| l.strip_prefix("x-consul-index:")).context("an index")?;
+    Ok(line.trim().parse()?)
+}
+
+/// Reads an answer's body to its end into `out` (`Content-Length`, chunked, or until the connection closes) after
+/// sending `body` of `length` bytes; its size. For bodies too large for memory.
+///
+/// # Errors
+/// Another status than 200, with the body's beginning.
+pub fn stream(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    body: Option<(&mut dyn Read, u64)>,
+    out: &mut dyn Write,
+) -> Result<u64> {
+    let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(2))?;
+    stream.set_read_timeout(Some(Duration::from_secs(600)))?;
+    let length = body.as_ref().map_or(0, |(_, n)| *n);
+    // HTTP/1.0 has no chunks: the body is what comes until the end.
+    let head = format!("{method} {path} HTTP/1.0\r\nHost: bench\r\nContent-Length: {length}\r\n\r\n");
+    stream.write_all(head.as_bytes())?;
+    if let Some((mut from, _)) = body {
+        std::io::copy(&mut from, &mut stream)?;
+    }
+    let mut head = vec![];
+    let mut byte = [0];
+    while !head.ends_with(b"\r\n\r\n") {
+        if stream.read(&mut byte)? == 0 {
+            bail!("connection closed");
+        }
+        head.push(byte[0]);
+    }
+    let text = String::from_utf8_lossy(&head);
+    if text.split(' ').nth(1) != Some("200") {
+        let mut rest = String::new();
+        let _ = stream.take(1000).read_to_string(&mut rest);
+        bail!("{path}: {}: {rest}", text.lines().next().unwrap_or_default());
+    }
+    Ok(std::io::copy(&mut stream, out)?)
+}

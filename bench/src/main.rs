@@ -13,7 +13,9 @@ mod gateway;
 mod http;
 mod load;
 mod report;
+mod scale;
 mod targets;
+mod watchers;
 
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;

@@ -5,6 +5,7 @@ use crate::{
     cluster::{Agent, Plan, servers},
     cpu, dns, http,
     load::{self, Measured},
+    scale,
 };
 use anyhow::{Context, Result, ensure};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
@@ -61,6 +62,24 @@ pub const ALL: &[Target] = &[
         what: "KV GET, 1 connection, 1 server",
         first: "p50 <= 80 us",
         run: |p, o| kv_get(p, o, "", 1),
+    },
+    Target {
+        id: "T2 default",
+        what: "KV GET, 64 connections, 3 servers",
+        first: "90 % of stale",
+        run: |p, o| scale::consistent(p, o, ""),
+    },
+    Target {
+        id: "T2 consistent",
+        what: "KV GET, 64 connections, 3 servers",
+        first: "4x",
+        run: |p, o| scale::consistent(p, o, "?consistent"),
+    },
+    Target {
+        id: "T2 stale",
+        what: "KV GET, 64 connections, 3 servers",
+        first: "–",
+        run: |p, o| scale::consistent(p, o, "?stale"),
     },
     Target {
         id: "T3 1",
@@ -129,6 +148,30 @@ pub const ALL: &[Target] = &[
         run: |p, o| health(p, o, 10_000),
     },
     Target {
+        id: "T7 1000",
+        what: "one key changes, 1,000 watchers",
+        first: "4x; <= 8 KiB",
+        run: |p, _| scale::woken(p, 1_000, false),
+    },
+    Target {
+        id: "T7 10000",
+        what: "one key changes, 10,000 watchers",
+        first: "4x; <= 8 KiB",
+        run: |p, _| scale::woken(p, 10_000, false),
+    },
+    Target {
+        id: "T8 1000",
+        what: "health of a service changes, 1,000 watchers",
+        first: "6x",
+        run: |p, _| scale::woken(p, 1_000, true),
+    },
+    Target {
+        id: "T8 10000",
+        what: "health of a service changes, 10,000 watchers",
+        first: "6x",
+        run: |p, _| scale::woken(p, 10_000, true),
+    },
+    Target {
         id: "T9 A3",
         what: "DNS A of 3 instances",
         first: "6x",
@@ -177,6 +220,48 @@ pub const ALL: &[Target] = &[
         run: |p, o| failover(p, o, 0),
     },
     Target {
+        id: "T13",
+        what: "300,000 new keys of 256 B + 1 KiB, 256 connections, 3 servers",
+        first: "5x; >= 0.7; <= 2",
+        run: scale::fill,
+    },
+    Target {
+        id: "T14",
+        what: "10,000 nodes, 172,000 instances, 1 server",
+        first: "15 s; 1/4; 2 s; 3 s",
+        run: scale::estate,
+    },
+    Target {
+        id: "WATCH",
+        what: "10,000 writes a second beside 10,000 watchers of other keys",
+        first: "no wake",
+        run: |p, o| scale::beside(p, o, 10_000),
+    },
+    Target {
+        id: "TXN set1",
+        what: "transactions of 64 writes, 16 connections, 1 server",
+        first: "–",
+        run: |p, o| scale::txn(p, o, 1, "set"),
+    },
+    Target {
+        id: "TXN set3",
+        what: "transactions of 64 writes, 16 connections, 3 servers",
+        first: "–",
+        run: |p, o| scale::txn(p, o, 3, "set"),
+    },
+    Target {
+        id: "TXN get",
+        what: "transactions of 64 reads, 16 connections, 1 server",
+        first: "–",
+        run: |p, o| scale::txn(p, o, 1, "get"),
+    },
+    Target {
+        id: "SNAP",
+        what: "1 GB in 2,000 keys, 500 writes a second beside it, 1 server",
+        first: "–",
+        run: scale::snapshot,
+    },
+    Target {
         id: "T15",
         what: "3 servers + 60 clients at once, encrypted",
         first: "10 s / 8 s / 20 MiB",
@@ -184,14 +269,17 @@ pub const ALL: &[Target] = &[
     },
 ];
 
-fn more(name: &'static str, value: f64) -> Figure {
+/// A figure of which more is better.
+pub fn more(name: &'static str, value: f64) -> Figure {
     Figure { name, value, more_is_better: true }
 }
-fn less(name: &'static str, value: f64) -> Figure {
+/// A figure of which less is better.
+pub fn less(name: &'static str, value: f64) -> Figure {
     Figure { name, value, more_is_better: false }
 }
 
-fn figures(m: &Measured, cpu: Duration) -> Vec<Figure> {
+/// Rate, processor time and latencies of a load.
+pub fn figures(m: &Measured, cpu: Duration) -> Vec<Figure> {
     vec![
         more("per s", m.rate),
         less("CPU us per op", cpu.as_micros() as f64 / m.count.max(1) as f64),
@@ -200,12 +288,13 @@ fn figures(m: &Measured, cpu: Duration) -> Vec<Figure> {
     ]
 }
 
-fn cpu_of(agents: &[Agent]) -> Result<Duration> {
+/// Processor time of all agents together.
+pub fn cpu_of(agents: &[Agent]) -> Result<Duration> {
     agents.iter().map(|a| cpu::cpu_time(a.pid())).sum()
 }
 
 /// The agent that leads.
-fn leader(agents: &[Agent]) -> Result<usize> {
+pub fn leader(agents: &[Agent]) -> Result<usize> {
     for (i, a) in agents.iter().enumerate() {
         let info = http::json(a.http, "/v1/agent/self")?;
         if info["Stats"]["consul"]["leader"] == "true" {
@@ -243,7 +332,8 @@ fn kv_put(program: &Path, o: &Options, n: u32, connections: usize) -> Result<Vec
     Ok(figures(&m, cpu_of(&agents)? - before))
 }
 
-fn registration(i: u64, service: &str) -> Vec<u8> {
+/// A request that registers a new node with an instance of a service and its check.
+pub fn registration(i: u64, service: &str) -> Vec<u8> {
     let body = json!({
         "Node": format!("node-{i}"), "Address": format!("10.{}.{}.{}", i >> 16 & 255, i >> 8 & 255, i & 255),
         "Service": {"ID": format!("{service}-{i}"), "Service": service, "Port": 8080, "Tags": ["v1", "primary"], "Meta": {"version": "1"}},

@@ -159,17 +159,7 @@ impl Store {
                 CommandResponse::Ok
             }
             Command::CoordinateUpdates(rows) => {
-                for row in rows {
-                    let nodes = Scope { tenancy: row.tenancy.node_scope(), peer: Default::default() };
-                    let known = self
-                        .catalog
-                        .nodes
-                        .get(&nodes)
-                        .is_some_and(|t| t.rows.contains_key(&row.node.folded()));
-                    if known && row.coordinate.is_valid() {
-                        self.catalog.coordinates.set(index, &nodes, row, changes);
-                    }
-                }
+                self.catalog.update_coordinates(index, rows, changes);
                 CommandResponse::Ok
             }
             Command::PreparedQuerySet { query, create } => {

@@ -1,6 +1,6 @@
 //! Where nodes are in the network.
 
-use crate::{changes::ChangeSet, scope::Scope, store::Store, topic::Topic};
+use crate::{catalog::Catalog, changes::ChangeSet, scope::Scope, store::Store, topic::Topic};
 use imbl::OrdMap;
 use std::sync::Arc;
 use types::{
@@ -73,8 +73,20 @@ impl CoordinateTable {
     }
 
     pub fn restore(&mut self, row: Arc<CoordinateRow>, index: u64) {
-        let nodes = Scope { tenancy: row.tenancy.node_scope(), peer: Default::default() };
+        let nodes = Scope::local(&row.tenancy.node_scope());
         self.rows.insert((nodes, row.node.folded(), row.segment.clone()), (row, index));
+    }
+}
+
+impl Catalog {
+    /// Takes over where nodes are, of those that are registered.
+    pub(crate) fn update_coordinates(&mut self, index: u64, rows: &[CoordinateRow], changes: &mut ChangeSet) {
+        for row in rows.iter().filter(|row| row.coordinate.is_valid()) {
+            let nodes = Scope::local(&row.tenancy.node_scope());
+            if self.nodes.get(&nodes).is_some_and(|t| t.rows.contains_key(&row.node.folded())) {
+                self.coordinates.set(index, &nodes, row, changes);
+            }
+        }
     }
 }
 
@@ -112,7 +124,7 @@ pub fn sort_near(store: &Store, query: &Query, near: &str, result: &mut QueryRes
     else {
         return;
     };
-    let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
+    let nodes = Scope::local(&tenancy.node_scope());
     let Some(distances) = Distances::from(store, nodes, near) else { return };
     match result {
         QueryResult::Nodes(rows) => rows.sort_by_cached_key(|n| distances.to(&n.name)),

@@ -30,6 +30,29 @@ pub(crate) enum Locked {
     Delayed,
 }
 
+/// What somebody writes to a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Put<'a> {
+    pub tenancy: &'a Tenancy,
+    pub key: &'a Str,
+    pub value: &'a Bytes,
+    pub flags: u64,
+}
+
+impl Put<'_> {
+    fn entry(self, session: Option<Str>, lock_index: u64) -> KvEntry {
+        KvEntry {
+            key: self.key.clone(),
+            flags: self.flags,
+            value: self.value.clone(),
+            session,
+            lock_index,
+            tenancy: self.tenancy.clone(),
+            index: RaftIndex::default(),
+        }
+    }
+}
+
 /// Entries and the marks that deleted ones leave.
 ///
 /// Reads of one key, the hottest path of all, go to a hash map; whatever is listed comes from the ordered one.
@@ -170,22 +193,24 @@ impl KvTable {
     ) -> CommandResponse {
         match op {
             KvOp::Set { key, value, flags } => {
-                self.set(ctx, tenancy, key, value, *flags, changes);
+                self.set(ctx, Put { tenancy, key, value, flags: *flags }, changes);
                 CommandResponse::Ok
             }
             KvOp::Cas { key, value, flags, index: expected } => {
                 let matches = self.get(key).map_or(0, |e| e.index.modify) == *expected;
                 if matches {
-                    self.set(ctx, tenancy, key, value, *flags, changes);
+                    self.set(ctx, Put { tenancy, key, value, flags: *flags }, changes);
                 }
                 CommandResponse::Bool(matches)
             }
             KvOp::Lock { key, value, flags, session } => {
-                let locked = self.lock(ctx, tenancy, key, value, *flags, session, changes);
+                let put = Put { tenancy, key, value, flags: *flags };
+                let locked = self.lock(ctx, put, session, changes);
                 CommandResponse::Bool(locked == Locked::Yes)
             }
             KvOp::Unlock { key, value, flags, session } => {
-                CommandResponse::Bool(self.unlock(ctx, tenancy, key, value, *flags, session, changes))
+                let put = Put { tenancy, key, value, flags: *flags };
+                CommandResponse::Bool(self.unlock(ctx, put, session, changes))
             }
             KvOp::WithTtl { ttl_ms, write } => {
                 let answer = self.apply(ctx, tenancy, write, changes);
@@ -219,86 +244,34 @@ impl KvTable {
     }
 
     /// Writes a key; one that is locked stays so.
-    pub fn set(
-        &mut self,
-        ctx: &ApplyCtx,
-        tenancy: &Tenancy,
-        key: &Str,
-        value: &Bytes,
-        flags: u64,
-        changes: &mut ChangeSet,
-    ) {
+    pub fn set(&mut self, ctx: &ApplyCtx, put: Put<'_>, changes: &mut ChangeSet) {
         // A plain write keeps the lock but forgets how often it was taken.
-        let session = self.get(key).and_then(|o| o.session.clone());
-        let entry = KvEntry {
-            key: key.clone(),
-            flags,
-            value: value.clone(),
-            session,
-            lock_index: 0,
-            tenancy: tenancy.clone(),
-            index: RaftIndex::default(),
-        };
-        self.write(ctx.index, entry, changes);
+        let session = self.get(put.key).and_then(|o| o.session.clone());
+        self.put(ctx.index, put.entry(session, 0), changes);
     }
 
     /// Writes a key and takes its lock.
-    #[allow(clippy::too_many_arguments, reason = "the fields of one operation")]
-    pub fn lock(
-        &mut self,
-        ctx: &ApplyCtx,
-        tenancy: &Tenancy,
-        key: &Str,
-        value: &Bytes,
-        flags: u64,
-        session: &Str,
-        changes: &mut ChangeSet,
-    ) -> Locked {
-        if self.delays.get(key).is_some_and(|until| ctx.proposed_at_ms < *until) {
+    pub fn lock(&mut self, ctx: &ApplyCtx, put: Put<'_>, session: &Str, changes: &mut ChangeSet) -> Locked {
+        if self.delays.get(put.key).is_some_and(|until| ctx.proposed_at_ms < *until) {
             return Locked::Delayed;
         }
-        let old = self.get(key);
+        let old = self.get(put.key);
         let lock_index = match old.and_then(|o| o.session.as_ref()) {
             Some(holder) if holder != session && !faults::on(Fault::DoubleLockGrant) => return Locked::Held,
             Some(_) => old.map_or(0, |o| o.lock_index),
             None => old.map_or(0, |o| o.lock_index) + 1,
         };
-        let entry = KvEntry {
-            key: key.clone(),
-            flags,
-            value: value.clone(),
-            session: Some(session.clone()),
-            lock_index,
-            tenancy: tenancy.clone(),
-            index: RaftIndex::default(),
-        };
-        self.write(ctx.index, entry, changes);
+        self.put(ctx.index, put.entry(Some(session.clone()), lock_index), changes);
         Locked::Yes
     }
 
     /// Writes a key and gives its lock back; whether this session held it.
-    #[allow(clippy::too_many_arguments, reason = "the fields of one operation")]
-    pub fn unlock(
-        &mut self,
-        ctx: &ApplyCtx,
-        tenancy: &Tenancy,
-        key: &Str,
-        value: &Bytes,
-        flags: u64,
-        session: &Str,
-        changes: &mut ChangeSet,
-    ) -> bool {
-        let Some(old) = self.get(key).filter(|o| o.session.as_ref() == Some(session)) else { return false };
-        let entry = KvEntry {
-            key: key.clone(),
-            flags,
-            value: value.clone(),
-            session: None,
-            lock_index: old.lock_index,
-            tenancy: tenancy.clone(),
-            index: RaftIndex::default(),
+    pub fn unlock(&mut self, ctx: &ApplyCtx, put: Put<'_>, session: &Str, changes: &mut ChangeSet) -> bool {
+        let Some(old) = self.get(put.key).filter(|o| o.session.as_ref() == Some(session)) else {
+            return false;
         };
-        self.write(ctx.index, entry, changes);
+        let lock_index = old.lock_index;
+        self.put(ctx.index, put.entry(None, lock_index), changes);
         true
     }
 
@@ -332,11 +305,7 @@ impl KvTable {
                 SessionBehavior::Release => {
                     if let Some(old) = self.get(&key) {
                         let entry = KvEntry { session: None, ..KvEntry::clone(old) };
-                        let expiry = self.expiries.get(&key).copied();
                         self.write(ctx.index, entry, changes);
-                        if let Some(at) = expiry {
-                            self.set_expiry(ctx.index, &key, at, changes);
-                        }
                     }
                 }
             }
@@ -346,9 +315,14 @@ impl KvTable {
         }
     }
 
-    /// Stores an entry, unless it is there already but for its indexes. Its time to live ends.
-    fn write(&mut self, index: u64, mut entry: KvEntry, changes: &mut ChangeSet) {
+    /// Somebody's write: it ends the time to live that an earlier one gave the key.
+    fn put(&mut self, index: u64, entry: KvEntry, changes: &mut ChangeSet) {
         self.end_expiry(index, &entry.key, changes);
+        self.write(index, entry, changes);
+    }
+
+    /// Stores an entry, unless it is there already but for its indexes.
+    fn write(&mut self, index: u64, mut entry: KvEntry, changes: &mut ChangeSet) {
         let old = self.get(&entry.key);
         if old.is_some_and(|o| {
             o.lock_index == entry.lock_index

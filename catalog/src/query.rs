@@ -129,7 +129,7 @@ pub fn run_query(store: &Store, query: &Query, node_meta: &[(Str, Str)]) -> (Que
         Query::Deadlines { keys_max } => deadlines(store, *keys_max as usize),
         Query::Txn(read) => (QueryResult::Txn(crate::txn::read(store, &read.0)), store.row_index()),
         Query::Coordinates { tenancy, node, segment } => {
-            let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
+            let nodes = Scope::local(&tenancy.node_scope());
             crate::coordinates::read(store, &nodes, node.as_ref(), segment.as_ref())
         }
         Query::Partitions { name } => {

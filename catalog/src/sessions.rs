@@ -145,7 +145,6 @@ impl Store {
         let row = self.catalog.nodes.get(&nodes).and_then(|t| t.rows.get(&node));
         let row = row.ok_or_else(|| Str::new_static("Missing node registration"))?;
         for (id, key) in depends_on(session) {
-            // Checks of services in the default namespace may be named either way.
             let check = row.checks.get(&key);
             let check = check.ok_or_else(|| Str::from(format!("Missing check '{id}' registration")))?;
             if check.status.as_str() == status::CRITICAL {

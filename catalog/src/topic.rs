@@ -151,7 +151,7 @@ pub fn topics_of(query: &Query, narrowed: bool) -> SmallVec<[Topic; 2]> {
             smallvec![Topic::NodeChecks(Scope::new(tenancy, peer).of_nodes(), node.folded())]
         }
         Query::NodeState { tenancy, node } => {
-            let scope = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
+            let scope = Scope::local(&tenancy.node_scope());
             smallvec![
                 Topic::NodeServices(scope.clone(), node.folded()),
                 Topic::NodeChecks(scope, node.folded())
@@ -191,7 +191,7 @@ pub fn topics_of(query: &Query, narrowed: bool) -> SmallVec<[Topic; 2]> {
             SmallVec::from_vec(any_instance(scope).to_vec())
         }
         Query::Coordinates { tenancy, node, .. } => {
-            let nodes = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
+            let nodes = Scope::local(&tenancy.node_scope());
             match node {
                 Some(node) => smallvec![Topic::Coordinate(nodes, node.folded())],
                 None => smallvec![Topic::Coordinates(nodes)],

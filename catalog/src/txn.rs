@@ -4,7 +4,7 @@ use crate::{
     apply::ApplyCtx,
     catalog::{self, NodeRow, RowKey},
     changes::ChangeSet,
-    kv::{KvTable, Locked},
+    kv::{KvTable, Locked, Put},
     scope::Scope,
     store::Store,
 };
@@ -185,12 +185,13 @@ impl Store {
         let table: &mut KvTable = self.kv.get_mut(&Scope::local(tenancy));
         let current = table.get(key).map(|e| e.index.modify);
         let name = key.as_str();
+        let put = Put { tenancy, key, value, flags: *flags };
         match verb {
             KvVerb::Cas if current.unwrap_or(0) != *index => {
                 return fail(format!("failed to set key {name:?}, index is stale"));
             }
-            KvVerb::Set | KvVerb::Cas => table.set(ctx, tenancy, key, value, *flags, changes),
-            KvVerb::Lock => match table.lock(ctx, tenancy, key, value, *flags, session, changes) {
+            KvVerb::Set | KvVerb::Cas => table.set(ctx, put, changes),
+            KvVerb::Lock => match table.lock(ctx, put, session, changes) {
                 Locked::Yes => {}
                 Locked::Held => {
                     return fail(format!("failed to lock key {name:?}, lock is already held"));
@@ -198,7 +199,7 @@ impl Store {
                 Locked::Delayed => return fail(format!("failed to lock key {name:?} due to lock delay")),
             },
             KvVerb::Unlock => {
-                if !table.unlock(ctx, tenancy, key, value, *flags, session, changes) {
+                if !table.unlock(ctx, put, session, changes) {
                     return fail(format!(
                         "failed to unlock key {name:?}, lock isn't held, or is held by another session"
                     ));

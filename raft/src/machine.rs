@@ -254,12 +254,28 @@ impl RaftSnapshotBuilder<C> for Builder {
     ) -> io::Result<openraft::type_config::alias::SnapshotOf<C, SnapshotFile>> {
         let (dir, meta, store) = (self.dir.clone(), self.meta.clone(), self.store.clone());
         let build = move || dir.write(&meta, store);
-        let snapshot = if self.inline {
-            build()?
-        } else {
-            tokio::task::spawn_blocking(build).await.map_err(io::Error::other)??
-        };
+        let snapshot = if self.inline { build()? } else { in_the_background(build).await? };
         *self.newest.lock() = Some((self.meta.clone(), snapshot.clone()));
         Ok(Snapshot { meta: self.meta.clone(), snapshot })
     }
+}
+
+/// How much less than others the building of a snapshot gets of a processor that is not free (`nice`): what is acknowledged
+/// meanwhile must not wait for it, and the log keeps everything until it is done.
+const SNAPSHOT_NICE: i32 = 10;
+
+/// Runs `build` on a thread of its own, which steps back behind all others.
+async fn in_the_background<T: Send + 'static>(
+    build: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (done, built) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new().name("raft snapshot".into()).spawn(move || {
+        // Of this thread alone, as Linux has it. Without it the thread is merely more of a burden.
+        if let Err(error) = rustix::process::setpriority_process(None, SNAPSHOT_NICE) {
+            tracing::debug!(%error, "the priority of the thread that builds snapshots stays as it is");
+        }
+        // Nobody waits any more when this server ends meanwhile.
+        let _ = done.send(build());
+    })?;
+    built.await.map_err(|_panicked| io::Error::other("the thread that builds a snapshot ended early"))?
 }

@@ -23,6 +23,8 @@ const HEAD: usize = 20;
 const PART_MAX: usize = 64 << 20;
 /// Bytes gathered before a write.
 const WRITE_BYTES: usize = 512 << 10;
+/// Bytes written before the disk takes them: what waits for it at once is what a sync of the log may have to wait for.
+const SYNC_BYTES: u64 = 8 << 20;
 
 /// A finished snapshot. Stays readable when a newer one replaced it.
 #[derive(Clone)]
@@ -106,7 +108,7 @@ impl SnapshotDir {
     pub fn write(&self, meta: &SnapshotMeta, store: Store) -> io::Result<SnapshotFile> {
         let temporary = self.path(meta).with_extension("build.tmp");
         let file = self.files.create(&temporary)?;
-        let mut out = Out { file: &*file, at: 0, buf: Vec::with_capacity(WRITE_BYTES * 2) };
+        let mut out = Out { file: &*file, at: 0, synced: 0, buf: Vec::with_capacity(WRITE_BYTES * 2) };
         let bytes = types::codec::encode(meta).map_err(io::Error::other)?;
         out.buf.extend_from_slice(MAGIC);
         for n in [VERSION, bytes.len() as u32, crc(&[&bytes])] {
@@ -197,6 +199,7 @@ impl Incoming {
 struct Out<'a> {
     file: &'a dyn File,
     at: u64,
+    synced: u64,
     buf: Vec<u8>,
 }
 
@@ -211,6 +214,10 @@ impl Out<'_> {
         self.file.write_at(&self.buf, self.at)?;
         self.at += self.buf.len() as u64;
         self.buf.clear();
+        if self.at - self.synced >= SYNC_BYTES {
+            self.file.sync()?;
+            self.synced = self.at;
+        }
         Ok(())
     }
     fn finish(mut self) -> io::Result<u64> {

@@ -1,7 +1,7 @@
 //! User events, and places in the network.
 
 use crate::Agent;
-use http_api::port::{NetworkPort, PortError, PortFuture};
+use http_api::port::{IdPort, NetworkPort, PortError, PortFuture};
 use rpc::message::{DeskAnswer, DeskRequest};
 use runtime::BoxFuture;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ impl NetworkPort for Agent {
         token: SecretToken,
     ) -> PortFuture<'_, UserEvent> {
         let datacenter = datacenter.map(Str::new);
-        let event = UserEvent { id: self.events.id(), ..event };
+        let event = UserEvent { id: self.fresh_id(), ..event };
         Box::pin(async move {
             let failed = |text: String| PortError::Failed(Str::from(text));
             match datacenter {
@@ -31,10 +31,6 @@ impl NetworkPort for Agent {
             }
             Ok(event)
         })
-    }
-
-    fn fresh_id(&self) -> Str {
-        self.events.id()
     }
 
     fn events(&self) -> Vec<Arc<UserEvent>> {

@@ -1,17 +1,18 @@
-//! Sessions.
+//! Sessions, and the ids of new ones.
 
 use crate::Agent;
-use http_api::port::{PortFuture, SessionPort};
+use http_api::port::{IdPort, PortFuture, SessionPort};
 use std::sync::Arc;
 use types::{SecretToken, Str, Tenancy, record::Session};
 
-impl SessionPort for Agent {
-    fn new_session_id(&self) -> Str {
-        let mut bytes = [0; 16];
-        rand::RngCore::fill_bytes(&mut *self.ids.lock(), &mut bytes);
+impl IdPort for Agent {
+    fn fresh_id(&self) -> Str {
+        let bytes = rand::Rng::random(&mut *self.ids.lock());
         Str::from(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
     }
+}
 
+impl SessionPort for Agent {
     fn renew_session(
         &self,
         datacenter: Option<&str>,

@@ -81,7 +81,7 @@ pub(super) fn checks(store: &Store, scope: &Scope, name: &NodeName) -> (QueryRes
 }
 
 pub(super) fn state(store: &Store, tenancy: &Tenancy, name: &NodeName) -> (QueryResult, u64) {
-    let scope = Scope { tenancy: tenancy.node_scope(), peer: Default::default() };
+    let scope = Scope::local(&tenancy.node_scope());
     let Some(table) = table(store, &scope) else {
         return (QueryResult::NodeState(NodeState::default()), 0);
     };

@@ -53,6 +53,9 @@ fn kind(record: &Record) -> &'static str {
         Record::KvExpiry { .. } => "KVSExpiry",
         Record::LockDelay { .. } => "LockDelay",
         Record::Coordinate { .. } => "Coordinate",
+        Record::PreparedQuery(_) => "PreparedQuery",
+        Record::Namespace(_) => "Namespace",
+        Record::Partition(_) => "Partition",
         // Indexes of tables and names, and what frames the rest.
         _ => "Index",
     }

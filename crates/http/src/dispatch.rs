@@ -161,11 +161,7 @@ async fn run(ctx: &Ctx<'_>, plan: read::Read, wants_gzip: bool, stop: &Shutdown)
     match ctx.params.get("watch") {
         "" => {}
         "sse" => return crate::sse::stream(ctx, plan).unwrap_or_else(Reply::from),
-        other => {
-            let other = api::decode::quote(other);
-            let text = format!("Invalid watch value {other}: only \"sse\" is known");
-            return HttpError::bad_request(text).into();
-        }
+        other => return crate::sse::unknown(other).into(),
     }
     match read::begin(server, &plan, wants_gzip) {
         read::Begun::Done(reply) => reply,

@@ -360,10 +360,14 @@ pub trait MeshPort: Send + Sync + 'static {
     ) -> PortFuture<'_, ()>;
 }
 
+/// Names for new things.
+pub trait IdPort: Send + Sync + 'static {
+    /// A new random UUID (version 4), as text.
+    fn fresh_id(&self) -> Str;
+}
+
 /// What sessions need besides the replicated state.
 pub trait SessionPort: Send + Sync + 'static {
-    /// Id of a new session: a random UUID.
-    fn new_session_id(&self) -> Str;
     /// Begins the time to live of a session anew; `None` when there is none (any more).
     fn renew_session(
         &self,
@@ -397,8 +401,6 @@ pub trait NetworkPort: Send + Sync + 'static {
         event: UserEvent,
         token: SecretToken,
     ) -> PortFuture<'_, UserEvent>;
-    /// A new id, UUID text.
-    fn fresh_id(&self) -> Str;
     /// The latest user events that were meant for this agent, oldest first.
     fn events(&self) -> Vec<Arc<UserEvent>>;
     /// Resolves when an event came after this call. Cancel safe; may resolve for no reason.
@@ -421,6 +423,7 @@ pub trait AgentPort:
     + OperatorPort
     + TelemetryPort
     + MeshPort
+    + IdPort
     + SessionPort
     + SnapshotPort
     + NetworkPort
@@ -433,6 +436,7 @@ impl<T> AgentPort for T where
         + OperatorPort
         + TelemetryPort
         + MeshPort
+        + IdPort
         + SessionPort
         + SnapshotPort
         + NetworkPort

@@ -6,7 +6,7 @@
 //! data: [...]       the answer's body, on one line; `null` when there is nothing
 //! ```
 //! A line that begins with `:` says that the connection lives. A failure comes as `event: error` with a JSON object that has the
-//! text; the watch goes on after it.
+//! text; the watch goes on after it. Of `/v1/event/list` each user event is told by itself, as `event: fire` with its own id.
 
 use crate::{
     context::Ctx,
@@ -19,6 +19,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
+use types::{Str, event::UserEvent};
 
 /// Longest silence.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -39,19 +40,67 @@ pub(crate) fn stream(ctx: &Ctx<'_>, mut plan: Read) -> Result<Reply, HttpError> 
         let index = id.trim().parse();
         plan.options.min_index = index.map_err(|_e| HttpError::bad_request("Invalid Last-Event-ID"))?;
     }
+    Ok(open(ctx, |server, events| async move { follow(&server, plan, &events).await }))
+}
+
+/// Begins a stream of user events as they come, those first that came after the one with the id `after`; all that are kept
+/// when there is no such event.
+pub(crate) fn user_events(ctx: &Ctx<'_>, name: Str, after: Str) -> Reply {
+    open(ctx, |server, events| async move { follow_events(&server, &name, after, &events).await })
+}
+
+/// What is said to any other form of a watch.
+pub(crate) fn unknown(watch: &str) -> HttpError {
+    let watch = api::decode::quote(watch);
+    HttpError::bad_request(format!("Invalid watch value {watch}: only \"sse\" is known"))
+}
+
+/// A reply whose body is what `tell` sends. It ends with the client, or the agent.
+fn open<F: Future<Output = ()> + Send + 'static>(
+    ctx: &Ctx<'_>,
+    tell: impl FnOnce(Arc<Shared>, mpsc::Sender<Bytes>) -> F,
+) -> Reply {
     let (events, body) = mpsc::channel(AHEAD);
-    let server = ctx.server.clone();
-    let stop = server.tasks.shutdown().clone();
+    let stop = ctx.server.tasks.shutdown().clone();
+    let gone = events.clone();
+    let telling = tell(ctx.server.clone(), events);
     ctx.server.tasks.spawn("watch by events", async move {
         tokio::select! {
             () = stop.wait() => {}
-            () = events.closed() => {}
-            () = follow(&server, plan, &events) => {}
+            () = gone.closed() => {}
+            () = telling => {}
         }
     });
     let mut reply = Reply::new(StatusCode::OK, Content::Other("text/event-stream"), Bytes::new());
     reply.body = ReplyBody::Stream(body);
-    Ok(reply.with("cache-control", "no-store").with("x-accel-buffering", "no"))
+    reply.with("cache-control", "no-store").with("x-accel-buffering", "no")
+}
+
+async fn follow_events(server: &Shared, name: &str, mut after: Str, events: &mpsc::Sender<Bytes>) {
+    loop {
+        // Asked for before looking, so that no event between the two is missed.
+        let changed = server.agent.events_changed();
+        let kept = server.agent.events();
+        let news = kept.iter().position(|e| e.id == after).map_or(0, |at| at + 1);
+        for event in &kept[news..] {
+            after = event.id.clone();
+            if (name.is_empty() || event.name == name) && events.send(fired(event)).await.is_err() {
+                return;
+            }
+        }
+        if tokio::time::timeout(KEEP_ALIVE, changed).await.is_err()
+            && events.send(Bytes::from_static(b":\n\n")).await.is_err()
+        {
+            return;
+        }
+    }
+}
+
+fn fired(event: &UserEvent) -> Bytes {
+    let mut out = format!("id: {}\nevent: fire\ndata: ", event.id).into_bytes();
+    api::encode::user_event(&mut out, event);
+    out.extend_from_slice(b"\n\n");
+    out.into()
 }
 
 async fn follow(server: &Arc<Shared>, mut plan: Read, events: &mpsc::Sender<Bytes>) {

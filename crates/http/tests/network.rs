@@ -70,7 +70,7 @@ async fn coordinates_are_taken_and_refused() {
 #[tokio::test]
 async fn queries_are_checked_before_they_are_written() {
     let r = Running::start(HttpConfig::default()).await;
-    let id = "b0000000-0000-4000-8000-000000000001";
+    let id = "c0000000-0000-4000-8000-000000000001";
     for (method, path, body, text) in [
         ("POST", "", "{}", "Invalid prepared query: Must be bound to a session"),
         ("POST", "", r#"{"Name":"b"}"#, "Invalid prepared query: Must provide a Service name to query"),
@@ -99,7 +99,7 @@ async fn queries_are_checked_before_they_are_written() {
     }
     assert!(r.state.written.lock().is_empty());
     let made = r.ask("POST", "/v1/query", r#"{"Name":"q","Service":{"Service":"web"}}"#).await;
-    assert_eq!(made.text(), r#"{"ID":"f0000000-0000-0000-0000-000000000001"}"#);
+    assert_eq!(made.text(), r#"{"ID":"b0000000-0000-4000-8000-000000000001"}"#);
     let changed = r
         .ask("PUT", &format!("/v1/query/{id}"), r#"{"ID":"other","Name":"q","Service":{"Service":"db"}}"#)
         .await;
@@ -120,7 +120,7 @@ async fn queries_are_checked_before_they_are_written() {
         .collect();
     assert_eq!(
         written,
-        ["f0000000-0000-0000-0000-000000000001 web true", &format!("{id} db false"), &format!("-{id}")]
+        ["b0000000-0000-4000-8000-000000000001 web true", &format!("{id} db false"), &format!("-{id}")]
     );
     for path in ["q/execute?limit=x", "q/execute?connect=maybe"] {
         assert_eq!(r.ask("GET", &format!("/v1/query/{path}"), "").await.status, 500, "{path}");

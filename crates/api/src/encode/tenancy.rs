@@ -29,7 +29,7 @@ pub fn namespace(out: &mut Vec<u8>, n: &Namespace) {
     o.close();
 }
 
-/// A list of partitions, as clients expect it: an object with the list in it.
+/// A list of partitions.
 pub fn partitions<'a>(out: &mut Vec<u8>, list: impl IntoIterator<Item = &'a Partition>) {
     let mut a = Array::open(out);
     for p in list {

@@ -31,6 +31,14 @@ pub(crate) fn fire<'a>(ctx: &'a Ctx<'a>, payload: Bytes) -> BoxFuture<'a, Result
 pub(crate) fn list<'a>(ctx: &'a Ctx<'a>, _body: Bytes) -> BoxFuture<'a, Result<Reply, HttpError>> {
     Box::pin(async move {
         let name = ctx.params.get("name");
+        match ctx.params.get("watch") {
+            "" => {}
+            "sse" => {
+                let after = ctx.header("last-event-id").unwrap_or_default().trim();
+                return Ok(crate::sse::user_events(ctx, Str::new(name), Str::new(after)));
+            }
+            other => return Err(crate::sse::unknown(other)),
+        }
         let known: u64 = match ctx.params.get("index") {
             "" => 0,
             text => text.parse().map_err(|_e| HttpError::bad_request("Invalid index"))?,

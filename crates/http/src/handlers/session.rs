@@ -22,7 +22,7 @@ pub(crate) fn create<'a>(ctx: &'a Ctx<'a>, body: Bytes) -> BoxFuture<'a, Result<
         }
         let ttl_min = i64::try_from(ctx.config.session_ttl_min.as_nanos()).unwrap_or(i64::MAX);
         let mut session = request.check(ttl_min).map_err(HttpError::internal)?;
-        session.id = ctx.agent().new_session_id();
+        session.id = ctx.agent().fresh_id();
         session.tenancy = ctx.tenancy();
         if session.node.is_empty() {
             session.node = NodeName::from(ctx.config.node_name.clone());

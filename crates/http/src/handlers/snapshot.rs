@@ -62,7 +62,7 @@ pub(crate) fn restore<'a>(ctx: &'a Ctx<'a>, body: Incoming) -> BoxFuture<'a, Res
             return Err(HttpError::internal("stale not allowed for restore"));
         }
         let mut state = receive(body).await?;
-        let id = ctx.agent().new_session_id();
+        let id = ctx.agent().fresh_id();
         let (dc, token) = (ctx.datacenter(), ctx.token());
         let send =
             async |command: Command| match ctx.server.submit.submit(dc.as_deref(), &token, command).await {

@@ -150,9 +150,6 @@ impl NetworkPort for MockAgent {
         self.changed.notify_waiters();
         other(dc, event)
     }
-    fn fresh_id(&self) -> Str {
-        "f0000000-0000-0000-0000-000000000001".into()
-    }
     fn events(&self) -> Vec<Arc<UserEvent>> {
         self.fired.lock().clone()
     }
@@ -195,10 +192,13 @@ impl MeshPort for MockAgent {
     }
 }
 
-impl SessionPort for MockAgent {
-    fn new_session_id(&self) -> Str {
+impl IdPort for MockAgent {
+    fn fresh_id(&self) -> Str {
         "b0000000-0000-4000-8000-000000000001".into()
     }
+}
+
+impl SessionPort for MockAgent {
     fn renew_session(
         &self,
         dc: Option<&str>,
