@@ -3,15 +3,17 @@
 use crate::{
     catalog::{self, Edit},
     changes::ChangeSet,
+    entries::EntryTable,
     kv::KvTable,
     scope::Scope,
     store::Store,
     topic::Topic,
+    vip::{self, Reason},
 };
 use types::{
     Str, Tenancy,
     command::{AutopilotConfig, Command, CommandResponse, KvOp},
-    entry::EntryKey,
+    entry::{EntryKey, EntryKind},
     record::RaftIndex,
 };
 
@@ -43,6 +45,21 @@ impl Store {
                 CommandResponse::Batch(commands.iter().map(one).collect())
             }
             single => self.apply_single(ctx, single, changes),
+        }
+    }
+
+    /// A service has a virtual address while there are configuration entries for it, too.
+    fn give_vip(&mut self, index: u64, scope: &Scope, key: &EntryKey, changes: &mut ChangeSet) {
+        if !vip::ENTRY_KINDS.contains(&key.kind) || key.name == "*" {
+            return;
+        }
+        let of = |kind: &EntryKind| EntryKey { kind: *kind, name: key.name.clone() };
+        let any = |table: &EntryTable| vip::ENTRY_KINDS.iter().any(|kind| table.get(&of(kind)).is_some());
+        let vips = &mut self.catalog.vips;
+        if self.entries.get(scope).is_some_and(any) {
+            vips.hold(index, scope, &key.name, Reason::Entries, changes);
+        } else {
+            vips.release(index, scope, &key.name, Reason::Entries, changes);
         }
     }
 
@@ -90,6 +107,7 @@ impl Store {
                 if table.index() == index {
                     *self.entries.get_mut(&scope) = table;
                 }
+                self.give_vip(index, &scope, &entry.key(), changes);
                 answer
             }
             Command::ConfigEntryDelete { tenancy, kind, name, cas } => {
@@ -98,7 +116,9 @@ impl Store {
                     return CommandResponse::Bool(true);
                 }
                 let key = EntryKey::new(*kind, name);
-                self.entries.get_mut(&scope).delete(index, tenancy, key, *cas, changes)
+                let answer = self.entries.get_mut(&scope).delete(index, tenancy, key.clone(), *cas, changes);
+                self.give_vip(index, &scope, &key, changes);
+                answer
             }
             Command::FederationStateSet { state } => {
                 self.federation.set(index, state, changes);
@@ -112,11 +132,13 @@ impl Store {
                 for entry in set {
                     let scope = Scope::local(&entry.tenancy);
                     self.entries.get_mut(&scope).put(index, entry, changes);
+                    self.give_vip(index, &scope, &entry.key(), changes);
                 }
                 for (tenancy, key) in delete {
                     let scope = Scope::local(tenancy);
                     if self.entries.get(&scope).is_some() {
                         self.entries.get_mut(&scope).remove(index, tenancy, key, changes);
+                        self.give_vip(index, &scope, key, changes);
                     }
                 }
                 CommandResponse::Ok
@@ -129,6 +151,15 @@ impl Store {
                     self.federation.delete(index, &datacenter.folded(), changes);
                 }
                 CommandResponse::Ok
+            }
+            Command::ManualVips { tenancy, service, addresses } => {
+                let vips = &mut self.catalog.vips;
+                let losers = vips.assign(&Scope::local(tenancy), &service.folded(), addresses);
+                CommandResponse::ManualVips(
+                    losers.map(|losers| {
+                        losers.into_iter().map(|(scope, name)| (scope.tenancy, name)).collect()
+                    }),
+                )
             }
             Command::SessionCreate(session) => answer(self.create_session(ctx, session, changes)),
             Command::SessionDestroy { tenancy, id } => {

@@ -77,6 +77,7 @@ impl Store {
             Topic::ServiceNames(s) => services.get(s).map_or(0, |t| t.names_index),
             Topic::ServiceRows(s) => services.get(s).map_or(0, |t| t.rows_index),
             Topic::Service(s, name) => services.get(s).map_or(0, |t| t.group_index(name)),
+            Topic::VirtualIp(s, name) => self.catalog.vips.index(s, name),
             Topic::Connect(s, name) => services.get(s).map_or(0, |t| t.connect_index(name)),
             Topic::Checks(s) => services.get(s).map_or(0, |t| t.checks_index),
             Topic::CheckState(s, state) => services.get(s).map_or(0, |t| t.state_index(*state)),

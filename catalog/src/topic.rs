@@ -50,7 +50,7 @@ pub enum Topic {
     ServiceRows(Scope),
     /// Instances of one name, their nodes and checks.
     Service(Scope, Str),
-    /// Instances that stand for one name in the mesh, and its virtual IP.
+    /// Instances that stand for one name in the mesh.
     Connect(Scope, Str),
     /// Checks of any state.
     Checks(Scope),
@@ -94,6 +94,8 @@ pub enum Topic {
     Coordinate(Scope, Str),
     /// Prepared queries.
     PreparedQueries,
+    /// Virtual address of a service.
+    VirtualIp(Scope, Str),
 }
 
 /// Shortest prefix of a node id that finds a node.
@@ -216,7 +218,7 @@ pub fn topics_of(query: &Query, narrowed: bool) -> SmallVec<[Topic; 2]> {
         Query::Autopilot => smallvec![Topic::Autopilot],
         Query::ByAddress { .. } => smallvec![Topic::Addresses],
         Query::VirtualIp { tenancy, peer, service } => {
-            smallvec![Topic::Connect(Scope::new(tenancy, peer), fold(service))]
+            smallvec![Topic::VirtualIp(Scope::new(tenancy, peer), fold(service))]
         }
     }
 }

@@ -321,3 +321,43 @@ fn services_of_gateways() {
     put(&mut w, terminating("out", "db"));
     assert_eq!(names(&w, "out"), [("db".to_owned(), false)]);
 }
+
+#[test]
+fn entries_give_a_service_a_virtual_address() {
+    let mut w = World::default();
+    let vip = |w: &World, name: &str| {
+        let asked =
+            Query::VirtualIp { tenancy: Tenancy::default(), peer: Default::default(), service: name.into() };
+        let QueryResult::VirtualIp(found) = w.read(&asked).0 else { panic!("an address expected") };
+        found.map(|ip| ip.to_string())
+    };
+    let assign = |w: &mut World, name: &str, last: &[u8]| {
+        let addresses = last.iter().map(|n| [1, 1, 1, *n].into()).collect();
+        let command = Command::ManualVips { tenancy: Tenancy::default(), service: name.into(), addresses };
+        let CommandResponse::ManualVips(lost) = w.apply(command) else { panic!("losers expected") };
+        lost.map(|lost| lost.into_iter().map(|(_, name)| name.to_string()).collect::<Vec<_>>())
+    };
+    put(&mut w, defaults("one", "http"));
+    put(&mut w, defaults("two", "http"));
+    put(&mut w, router("one", "two"));
+    assert_eq!(
+        (vip(&w, "ONE").as_deref(), vip(&w, "two").as_deref()),
+        (Some("240.0.0.1"), Some("240.0.0.2"))
+    );
+    assert_eq!(assign(&mut w, "missing", &[1]), None);
+    assert_eq!(assign(&mut w, "one", &[1, 2, 2, 3]), Some(vec![]));
+    assert_eq!(assign(&mut w, "two", &[2]), Some(vec!["one".to_owned()]));
+    assert_eq!(assign(&mut w, "two", &[2]), Some(vec![]), "nothing is taken twice");
+
+    let mut bytes = Vec::new();
+    snapshot::Writer::new(w.store.clone()).for_each(|chunk| bytes.extend_from_slice(&chunk));
+    assert_eq!(snapshot::restore(&mut bytes.as_slice()).unwrap(), w.store);
+
+    // The last reason decides.
+    remove(&mut w, EntryKind::ServiceRouter, "one", None);
+    assert_eq!(vip(&w, "one").as_deref(), Some("240.0.0.1"));
+    remove(&mut w, EntryKind::ServiceDefaults, "one", None);
+    assert_eq!((vip(&w, "one"), assign(&mut w, "one", &[9])), (None, None));
+    put(&mut w, defaults("three", "http"));
+    assert_eq!(vip(&w, "three").as_deref(), Some("240.0.0.1"), "the lowest one that came back");
+}

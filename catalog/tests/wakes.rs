@@ -22,7 +22,7 @@ use types::{
 };
 
 /// Histories, and the most commands in one.
-const HISTORIES: usize = 300;
+const HISTORIES: usize = 400;
 const COMMANDS: usize = 40;
 /// Stands for a topic where nobody is woken, and yet the index of an answer grew.
 const INDEX: &str = "(index)";
@@ -90,11 +90,6 @@ const COARSE: &[Coarse] = &[
         why: "which node the beginning of an id means depends on all nodes; agents ask by name",
     },
     Coarse {
-        reads: &["VirtualIp"],
-        topics: &["Connect"],
-        why: "the address stands with the instances that it is for; nobody waits for it",
-    },
-    Coarse {
         reads: &["ByAddress"],
         topics: &["Addresses"],
         why: "asked for by DNS alone, which never waits",
@@ -103,6 +98,16 @@ const COARSE: &[Coarse] = &[
         reads: &["Partitions", "Partitions one", "Namespaces", "Namespaces one"],
         topics: &["Tenancies"],
         why: "one index for all of them; written by operators only",
+    },
+    Coarse {
+        reads: &["KvKeys", "KvList"],
+        topics: &[INDEX],
+        why: "forgetting deletions raises the index of prefixes, so that none goes back; nobody is woken by it",
+    },
+    Coarse {
+        reads: &["Services"],
+        topics: &["ServiceNames"],
+        why: "an instance that goes from one name to another may leave the list of names as it is",
     },
     Coarse {
         reads: &["PreparedQueries one"],

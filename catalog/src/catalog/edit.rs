@@ -8,6 +8,7 @@ use crate::{
     changes::ChangeSet,
     scope::Scope,
     topic::{CheckState, Topic},
+    vip::Reason,
 };
 use std::sync::Arc;
 use types::{
@@ -134,9 +135,7 @@ impl Edit<'_> {
         }
         if let (Some((key, instance)), Some(target)) = (&new, &new_target) {
             let group = Arc::make_mut(table.connect.entry(target.clone()).or_default());
-            if group.vip.is_none() {
-                group.vip = vips.take();
-            }
+            vips.hold(index, scope, target, Reason::Instances, changes);
             group.instances.insert((*key).clone(), instance.clone());
             group.index = index;
             changes.touch(Topic::Connect(scope.clone(), target.clone()));
@@ -168,9 +167,7 @@ impl Edit<'_> {
                     group.instances.remove(key);
                 }
                 if group.instances.is_empty() {
-                    if let Some(vip) = group.vip {
-                        vips.give_back(vip);
-                    }
+                    vips.release(index, scope, &target, Reason::Instances, changes);
                     table.connect.remove(&target);
                     table.connect_extinct = index;
                 }

@@ -74,8 +74,6 @@ pub(crate) struct Group {
     pub labels: Labels,
     /// Last change of an instance, its node or its checks.
     pub index: u64,
-    /// Number of the virtual address (mesh groups only).
-    pub vip: Option<u32>,
 }
 
 /// The folded name that an instance stands for in the mesh.

@@ -7,7 +7,6 @@ use super::{
     tables::{Catalog, NodeRow, RowKey},
 };
 use crate::scope::Scope;
-use imbl::OrdSet;
 use std::{collections::BTreeMap, sync::Arc};
 use types::{
     Str,
@@ -79,14 +78,5 @@ impl Rebuild {
             }
         }
         catalog.nodes.get_mut(&scope).rows.insert(key, Arc::new(row));
-    }
-    /// All rows are read: finds out which virtual addresses came back.
-    pub fn finish(catalog: &mut Catalog) {
-        let taken: OrdSet<u32> = catalog
-            .services
-            .iter()
-            .flat_map(|(_, t)| t.connect.values().filter_map(|g| g.vip).collect::<Vec<_>>())
-            .collect();
-        catalog.vips.free = (1..=catalog.vips.used).filter(|n| !taken.contains(n)).collect();
     }
 }

@@ -100,8 +100,8 @@ impl Edit<'_> {
     /// Shows the virtual address of the name that the instance stands for.
     fn tag_virtual_address(&self, scope: &Scope, service: &mut NodeService) {
         let number = stands_for(service).and_then(|target| {
-            let group = self.catalog.services.get(scope).and_then(|t| t.connect.get(&target));
-            group.and_then(|g| g.vip).or_else(|| self.catalog.vips.peek())
+            let vips = &self.catalog.vips;
+            vips.get(scope, &target).map(|vip| vip.number).or_else(|| vips.pool.peek())
         });
         if let Some(number) = number {
             service.tagged_addresses.get_or_insert_default().insert(

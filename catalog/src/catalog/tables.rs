@@ -6,7 +6,7 @@ use crate::{
     coordinates::CoordinateTable,
     scope::{Scope, Scoped},
     topic::CheckState,
-    vip::VipPool,
+    vip::Vips,
 };
 use imbl::OrdMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(crate) struct Catalog {
     /// By partition, namespace and peer.
     pub services: Scoped<ServiceTable>,
     /// Virtual addresses of all scopes.
-    pub vips: VipPool,
+    pub vips: Vips,
     /// Last change of any node or service row.
     pub rows_index: u64,
     /// Where nodes are in the network.

@@ -186,7 +186,7 @@ fn names_of(
 }
 
 pub(super) fn virtual_ip(store: &Store, scope: &Scope, service: &ServiceName) -> (QueryResult, u64) {
-    let asked = Asked { scope, service, lookup: ServiceLookup::Connect, tags: &[], node_meta: &[] };
-    let (group, index) = asked.group(store);
-    (QueryResult::VirtualIp(group.and_then(|g| g.vip).map(vip::address)), index)
+    let (vips, name) = (&store.catalog.vips, service.folded());
+    let found = vips.get(scope, &name).map(|vip| vip::address(vip.number));
+    (QueryResult::VirtualIp(found), vips.index(scope, &name))
 }

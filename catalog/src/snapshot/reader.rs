@@ -7,7 +7,7 @@ use crate::{
     restore::Staging,
     scope::Scope,
     store::{Lineage, Store},
-    vip,
+    vip::{self, Vip},
 };
 use std::{io::Read, sync::Arc};
 use types::{Tenancy, codec};
@@ -99,7 +99,7 @@ impl Builder {
             Record::Start { index, rows_index, vips_used } => {
                 store.applied(index);
                 store.catalog.rows_index = rows_index;
-                store.catalog.vips.used = vips_used;
+                store.catalog.vips.pool.used = vips_used;
             }
             Record::NodeTable { scope, index, extinct } => {
                 let table = catalog.nodes.get_mut(&scope);
@@ -130,12 +130,12 @@ impl Builder {
                 Arc::make_mut(group.ok_or(SnapshotError::Damaged("a service has no instances"))?).index =
                     index;
             }
-            Record::Connect { scope, name, index, vip } => {
+            Record::Connect { scope, name, index } => {
                 self.rebuild.finish_node(catalog);
                 let group = catalog.services.get_mut(&scope).connect.get_mut(&name);
                 let group =
                     Arc::make_mut(group.ok_or(SnapshotError::Damaged("a mesh service has no instances"))?);
-                (group.index, group.vip) = (index, vip);
+                group.index = index;
             }
             Record::KvTable { tenancy, index, reaped } => {
                 store.kv.get_mut(&kv_scope(tenancy)).set_indexes(index, reaped);
@@ -188,13 +188,18 @@ impl Builder {
             }
             Record::PreparedQueryTable { index } => store.queries.index = index,
             Record::PreparedQuery(query) => store.queries.restore(query),
+            Record::VipTable { extinct } => catalog.vips.extinct = extinct,
+            Record::Vip { scope, name, number, by_instances, by_entries, manual, index } => {
+                let vip = Vip { number, by_instances, by_entries, manual, index };
+                catalog.vips.rows.insert((scope, name), vip);
+            }
             Record::Coordinate { row, index } => catalog.coordinates.restore(row, index),
             Record::End { records } => {
                 if records != self.records {
                     return Err(SnapshotError::Damaged("records are missing"));
                 }
                 self.rebuild.finish_node(catalog);
-                Rebuild::finish(catalog);
+                catalog.vips.rebuilt().map_err(SnapshotError::Damaged)?;
                 self.ended = true;
             }
         }

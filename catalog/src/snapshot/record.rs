@@ -6,7 +6,7 @@ use crate::{
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 use types::{
     Str, Tenancy,
     coordinate::CoordinateRow,
@@ -53,12 +53,11 @@ pub(super) enum Record {
         name: Str,
         index: u64,
     },
-    /// Index and virtual address of a name in the mesh; its instances came before.
+    /// Index of a name in the mesh; its instances came before.
     Connect {
         scope: Scope,
         name: Str,
         index: u64,
-        vip: Option<u32>,
     },
     KvTable {
         tenancy: Tenancy,
@@ -144,4 +143,17 @@ pub(super) enum Record {
         index: u64,
     },
     PreparedQuery(Arc<PreparedQuery>),
+    VipTable {
+        extinct: u64,
+    },
+    /// Virtual addresses of a service.
+    Vip {
+        scope: Scope,
+        name: Str,
+        number: u32,
+        by_instances: bool,
+        by_entries: bool,
+        manual: Vec<Ipv4Addr>,
+        index: u64,
+    },
 }

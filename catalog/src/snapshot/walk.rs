@@ -54,6 +54,7 @@ fn kind(record: &Record) -> &'static str {
         Record::LockDelay { .. } => "LockDelay",
         Record::Coordinate { .. } => "Coordinate",
         Record::PreparedQuery(_) => "PreparedQuery",
+        Record::Vip { .. } => "VirtualIP",
         Record::Namespace(_) => "Namespace",
         Record::Partition(_) => "Partition",
         // Indexes of tables and names, and what frames the rest.

@@ -6,6 +6,7 @@ use crate::{
     coordinates::CoordinateKey,
     scope::Scope,
     store::{Lineage, Store},
+    vip::Vips,
 };
 use faults::Fault;
 use imbl::OrdMap;
@@ -39,6 +40,7 @@ enum Part {
     ConfigEntries { scope: Scope, after: Option<EntryKey> },
     Coordinates { after: Option<CoordinateKey> },
     PreparedQueries { after: Option<Str> },
+    Vips { after: Option<(Scope, Str)> },
     End,
 }
 
@@ -68,6 +70,9 @@ impl Writer {
         }
         for (scope, _) in store.entries.iter().filter(|(_, t)| t.index() > 0) {
             parts.push_back(Part::ConfigEntries { scope, after: None });
+        }
+        if store.catalog.vips != Vips::default() {
+            parts.push_back(Part::Vips { after: None });
         }
         if store.catalog.coordinates.index > 0 {
             parts.push_back(Part::Coordinates { after: None });
@@ -139,7 +144,6 @@ impl Writer {
                     scope: scope.clone(),
                     name: name.clone(),
                     index: g.index,
-                    vip: g.vip,
                 })?;
                 Some(Part::Connect { scope, after: Some(after) })
             }
@@ -212,6 +216,22 @@ impl Writer {
                 self.put(out, &Record::Staged { id: staging.id.clone(), data });
                 Some(Part::Staged { at: at + 1 })
             }
+            Part::Vips { after } => {
+                let vips = &store.catalog.vips;
+                if after.is_none() {
+                    self.put(out, &Record::VipTable { extinct: vips.extinct });
+                }
+                let after = self.rows(&vips.rows, after, out, |(scope, name), vip| Record::Vip {
+                    scope: scope.clone(),
+                    name: name.clone(),
+                    number: vip.number,
+                    by_instances: vip.by_instances,
+                    by_entries: vip.by_entries,
+                    manual: vip.manual.clone(),
+                    index: vip.index,
+                })?;
+                Some(Part::Vips { after: Some(after) })
+            }
             Part::End => {
                 let records = self.records;
                 self.put(out, &Record::End { records });
@@ -227,7 +247,7 @@ impl Writer {
             &Record::Start {
                 index: store.index(),
                 rows_index: catalog.rows_index,
-                vips_used: catalog.vips.used,
+                vips_used: catalog.vips.pool.used,
             },
         );
         if store.lineage != Lineage::default() {

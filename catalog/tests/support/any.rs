@@ -311,7 +311,11 @@ fn a_rule() -> impl Strategy<Value = Command> {
                 .into_iter()
                 .collect(),
         });
-    prop_oneof![federation, authority]
+    let addresses = (one_of(&SERVICES), tenancy(), vec(0..3u8, 0..3)).prop_map(|(service, tenancy, last)| {
+        let addresses = last.into_iter().map(|n| [10, 0, 0, n].into()).collect();
+        Command::ManualVips { tenancy, service: service.into(), addresses }
+    });
+    prop_oneof![federation, authority, addresses]
 }
 
 pub fn a_command() -> impl Strategy<Value = Command> {

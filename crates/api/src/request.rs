@@ -11,6 +11,7 @@ mod service;
 mod session;
 mod tenancy;
 mod txn;
+mod vip;
 
 pub use ca::{AuthorizeRequest, authorize_request, ca_configuration};
 pub use catalog::{CatalogDeregister, deregister, register};
@@ -22,6 +23,7 @@ pub use service::service_definition;
 pub use session::{SessionRequest, session};
 pub use tenancy::{namespace, partition};
 pub use txn::txn;
+pub use vip::{ManualVips, manual_vips};
 
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,7 @@ pub(crate) mod status;
 pub(crate) mod tenancy;
 pub(crate) mod txn;
 pub(crate) mod usage;
+pub(crate) mod virtual_ip;
 
 use crate::{context::Ctx, error::HttpError, port::PortError, reply::Reply};
 use types::Str;

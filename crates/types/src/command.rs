@@ -7,13 +7,14 @@ use crate::{
     ca::{CaConfig, CaProviderState, CaRoot},
     coordinate::CoordinateRow,
     entry::{ConfigEntry, EntryKey, EntryKind},
-    names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, Str, Tenancy},
+    names::{CheckId, DatacenterName, NodeName, PeerName, ServiceId, ServiceName, Str, Tenancy},
     prepared::PreparedQuery,
     record::{FederationState, HealthCheck, Locality, Map, Namespace, NodeService, Partition, Session},
     txn::{TxnAnswer, TxnOp},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
 
 /// Upsert of a node, optionally one service, any checks (`PUT /v1/catalog/register`).
 #[derive(Clone, Default, PartialEq, Debug, Serialize, Deserialize)]
@@ -338,6 +339,16 @@ pub enum Command {
         /// Its id.
         id: Str,
     },
+    /// Gives a service virtual addresses besides its own, which it has to have, and takes them from other services of its
+    /// partition. Answers `ManualVips`.
+    ManualVips {
+        /// Owner.
+        tenancy: Tenancy,
+        /// The service.
+        service: ServiceName,
+        /// All that it is to have.
+        addresses: Vec<Ipv4Addr>,
+    },
 }
 
 impl Command {
@@ -372,7 +383,8 @@ impl Command {
             | Self::PartitionDelete { .. }
             | Self::NamespaceSet(_)
             | Self::NamespaceDelete { .. }
-            | Self::RestoreAbort => false,
+            | Self::RestoreAbort
+            | Self::ManualVips { .. } => false,
         }
     }
 }
@@ -401,4 +413,6 @@ pub enum CommandResponse {
     Number(u64),
     /// Results or errors of a transaction.
     Txn(Box<TxnAnswer>),
+    /// The services that lost an address; `None`: the one that was to have them has none of its own.
+    ManualVips(Option<Vec<(Tenancy, Str)>>),
 }

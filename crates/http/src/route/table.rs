@@ -9,7 +9,7 @@ use super::{
 };
 use crate::handlers::{
     agent, agent_checks, agent_health, agent_services, catalog, config, connect, coordinate, event,
-    federation, health, kv, operator, query, session, snapshot, status, tenancy, txn, usage,
+    federation, health, kv, operator, query, session, snapshot, status, tenancy, txn, usage, virtual_ip,
 };
 
 const fn wait(f: WaitFn) -> Handler {
@@ -173,7 +173,7 @@ pub(crate) const TABLE: &[Route] = routes! {
     "/v1/internal/ui/gateway-intentions/" => Get UI;
     "/v1/internal/ui/service-topology/" => Get UI;
     "/v1/internal/ui/metrics-proxy/" => Get UI;
-    "/v1/internal/service-virtual-ip" => Put NotBuilt("manual virtual addresses");
+    "/v1/internal/service-virtual-ip" => Put wait(virtual_ip::assign);
     "/v1/internal/federation-states" => Get Read(federation::states);
     "/v1/internal/federation-states/mesh-gateways" => Get Read(federation::gateways);
     "/v1/internal/federation-state/" => Get Read(federation::state);
