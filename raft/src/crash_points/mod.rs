@@ -15,6 +15,7 @@ use crate::{
     log_store::LogStore,
     machine::{Machine, Published, SnapshotRule},
     opened::{Opened, Ready},
+    recovery,
     snapshot::{SnapshotDir, SnapshotFile},
     storage::{Driver, MemFiles, Names, Storage, Tail},
 };
@@ -41,6 +42,10 @@ fn peer(n: u64) -> Peer {
     Peer { name: format!("s{n}").into(), addr: ([127, 0, 0, n as u8], 8300).into() }
 }
 
+fn storage(files: &MemFiles) -> Storage {
+    Storage { files: Arc::new(files.clone()), dir: DIR.into(), driver: Driver::Inline }
+}
+
 /// What runs between two cuts of the power.
 struct Server {
     files: MemFiles,
@@ -57,7 +62,7 @@ impl Server {
     async fn open(files: &MemFiles, cache_bytes: usize) -> Result<Self, String> {
         let mut config = RaftConfig::new(ServerId(1), peer(1), None);
         (config.segment_bytes, config.cache_bytes) = (SEGMENT, cache_bytes);
-        let storage = Storage { files: Arc::new(files.clone()), dir: DIR.into(), driver: Driver::Inline };
+        let storage = storage(files);
         let tasks = Tasks::new(Shutdown::new());
         let opened = Opened::find(&config, &storage).map_err(|e| e.to_string())?;
         let ready = opened.start(&config, &storage, &tasks).await.map_err(|e| e.to_string())?;
@@ -136,7 +141,30 @@ impl Run {
             break;
         }
         self.model = model::resolve(&self.server.held().await?, before, after)?;
+        // Reads the same files once more, so one way of losing is enough.
+        if matches!(self.loss, Loss { tail: Tail::Torn, names: Names::Kept }) {
+            self.recover(&image.copy()).await.map_err(|e| format!("recovery: {e}"))?;
+        }
         self.catch_up().await
+    }
+
+    /// An operator may make this server the only one, and start it.
+    async fn recover(&self, files: &MemFiles) -> Result<(), String> {
+        let alone = [crate::Server { id: ServerId(1), peer: peer(1), voter: true }];
+        match (recovery::rewrite(ServerId(1), &storage(files), &alone), self.model.held.last()) {
+            (Err(recovery::RecoveryError::Empty), None) => Ok(()),
+            (Ok(found), Some(last)) if found.last == last.index => {
+                let mut server = Server::open(files, self.cache_bytes).await?;
+                let (applied, members) = server.machine.applied_state().await.map_err(|e| e.to_string())?;
+                let voters: Vec<_> = members.membership().voter_ids().collect();
+                if voters != [ServerId(1)] || applied < self.model.held.snapshot_id() {
+                    return Err(format!("{voters:?} vote, applied {applied:?}"));
+                }
+                Ok(())
+            }
+            (Err(e), _) => Err(e.to_string()),
+            (Ok(found), last) => Err(format!("{found:?}, the last entry is {last:?}")),
+        }
     }
 
     /// Applies again what was decided, and compares with the state of before.
