@@ -1,6 +1,6 @@
 //! User events of this agent: which it fires, which of those that gossip brings are meant for it, and the latest of them.
 
-use crate::Agent;
+use crate::{Agent, remote_exec};
 use parking_lot::Mutex;
 use regex::{Regex, RegexBuilder};
 use std::{collections::VecDeque, sync::Arc};
@@ -106,7 +106,7 @@ impl Agent {
         check(event)
     }
 
-    fn event_arrived(&self, told: gossip_driver::UserEvent) {
+    fn event_arrived(self: &Arc<Self>, told: gossip_driver::UserEvent) {
         let event = match codec::decode::<UserEvent>(&told.payload) {
             Ok(event) => UserEvent { name: told.name, ltime: told.ltime, ..event },
             Err(error) => {
@@ -120,7 +120,11 @@ impl Agent {
             return;
         }
         if event.name == REMOTE_EXEC {
-            tracing::info!(id = %event.id, "remote execution is not done, event ignored");
+            if self.config.load().process.disable_remote_exec {
+                tracing::info!(id = %event.id, "ignoring a remote execution, as disable_remote_exec says");
+            } else {
+                remote_exec::begin(self, &event);
+            }
             return;
         }
         tracing::debug!(name = %event.name, id = %event.id, ltime = event.ltime, "user event");

@@ -138,6 +138,8 @@ pub struct Agent {
     pub(crate) ids: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
     /// User events that were meant for this agent.
     pub(crate) events: events::Events,
+    /// Commands that an operator runs here.
+    pub(crate) remote_exec: crate::remote_exec::RemoteExec,
     /// Coordinates that wait to be written.
     pub(crate) gathered: coordinates::Gathered,
     /// Tokens that were set over HTTP.
@@ -443,6 +445,7 @@ impl Agent {
             leaves,
             ids: parking_lot::Mutex::new(seed.fork("ids")),
             events: events::Events::default(),
+            remote_exec: Default::default(),
             gathered: coordinates::Gathered::default(),
             tokens: parking_lot::Mutex::default(),
             dns_config,

@@ -161,6 +161,48 @@ fn watches_of_the_configuration_start_and_end_with_a_reload() -> Result<()> {
 }
 
 #[test]
+fn exec_runs_where_it_is_permitted() -> Result<()> {
+    let mut cluster = Cluster::new(1, 2)?;
+    let file = cluster.dir().join("exec.hcl");
+    std::fs::write(&file, "disable_remote_exec = false\n")?;
+    cluster.nodes[0].args = vec!["-bootstrap-expect".into(), "1".into()];
+    // The server does not permit it.
+    for client in &mut cluster.nodes[1..] {
+        client.args.extend(["-config-file".to_owned(), file.to_string_lossy().into_owned()]);
+    }
+    cluster.start()?;
+    cluster.wait_formed(3)?;
+    let run = |args: &[&str]| -> Result<(Option<i32>, String)> {
+        let out = command(&cluster, &[&["exec", "-wait", "5s"], args].concat())?.output()?;
+        Ok((out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned()))
+    };
+    let (code, said) = run(&["echo on $((1 + 1)); echo two >&2"])?;
+    for node in ["client1", "client2"] {
+        for line in ["on 2", "two"] {
+            ensure!(said.contains(&format!("    {node}: {line}\n")), "{said}");
+        }
+        ensure!(said.contains(&format!("==> {node}: finished with exit code 0")), "{said}");
+    }
+    ensure!(code == Some(0) && said.contains("2 / 2 node(s) completed / acknowledged"), "{code:?} {said}");
+
+    let (code, said) = run(&["-node", "client2", "-shell=false", "/bin/sh", "-c", "exit 7"])?;
+    ensure!(code == Some(2) && said.contains("==> client2: finished with exit code 7"), "{code:?} {said}");
+    ensure!(!said.contains("client1"), "{said}");
+    let (code, said) = run(&["-node", "client1", "-shell=false", "/no/such/program"])?;
+    ensure!(code == Some(2) && said.contains("cannot start /no/such/program"), "{code:?} {said}");
+    // More than one key holds, in order; lines are cut where a key ends.
+    let (_, said) = run(&["-node", "client1", "seq 1 20000"])?;
+    let digits: String = said.lines().filter_map(|l| l.strip_prefix("    client1: ")).collect();
+    let expected: String = (1..=20_000).map(|n: u32| n.to_string()).collect();
+    ensure!(digits == expected, "{} digits of {}", digits.len(), expected.len());
+    ensure!(
+        cluster.nodes[0].call("GET", "/v1/kv/_rexec/?keys", "").status == 404,
+        "something was left behind"
+    );
+    Ok(())
+}
+
+#[test]
 fn bad_arguments_are_told_before_anything_happens() -> Result<()> {
     for (args, expected) in [
         (&["lock", "x"][..], "Key prefix and child command must be specified"),

@@ -1,6 +1,7 @@
 //! Sessions, snapshots, watches by events, namespaces and limits, on real servers and a client agent.
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Write},
     net::TcpStream,
@@ -136,19 +137,25 @@ fn a_snapshot_comes_back_on_every_server() -> Result<()> {
 
 /// The next event of a stream: its id and data.
 fn event(stream: &mut impl BufRead) -> Result<(u64, String)> {
-    let (mut id, mut line) = (0, String::new());
+    let (id, data) = message(stream)?;
+    Ok((id.parse()?, data))
+}
+
+/// The next message of a stream, whatever its id is.
+fn message(stream: &mut impl BufRead) -> Result<(String, String)> {
+    let (mut id, mut line) = (String::new(), String::new());
     loop {
         line.clear();
         ensure!(stream.read_line(&mut line)? > 0, "the stream ended");
-        if let Some(n) = line.strip_prefix("id: ") {
-            id = n.trim().parse()?;
+        if let Some(given) = line.strip_prefix("id: ") {
+            given.trim().clone_into(&mut id);
         } else if let Some(data) = line.strip_prefix("data: ") {
             return Ok((id, data.trim().to_owned()));
         }
     }
 }
 
-fn follow(node: &Node, path: &str, last: Option<u64>) -> Result<BufReader<TcpStream>> {
+fn follow(node: &Node, path: &str, last: Option<impl std::fmt::Display>) -> Result<BufReader<TcpStream>> {
     let mut stream = TcpStream::connect(node.http())?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let last = last.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
@@ -162,7 +169,7 @@ fn a_read_is_followed_by_events_and_resumed() -> Result<()> {
     let (server, client) = (&cluster.nodes[0], &cluster.nodes[3]);
     for (node, key) in [(server, "a"), (client, "b")] {
         let path = format!("/v1/kv/{key}?watch=sse");
-        let mut stream = follow(node, &path, None)?;
+        let mut stream = follow(node, &path, None::<u64>)?;
         let (_, nothing) = event(&mut stream)?;
         ensure!(nothing == "null", "{nothing}");
         ensure!(done(server, &format!("/v1/kv/{key}"), "1"));
@@ -176,6 +183,30 @@ fn a_read_is_followed_by_events_and_resumed() -> Result<()> {
     }
     let bad = server.call("GET", "/v1/kv/a?watch=sometimes", "");
     ensure!(bad.status == 400 && bad.body.contains("sometimes"), "{}", bad.body);
+    Ok(())
+}
+
+#[test]
+fn user_events_are_followed_one_by_one() -> Result<()> {
+    let cluster = cluster(3, 1)?;
+    let (server, client) = (&cluster.nodes[0], &cluster.nodes[3]);
+    let fire = |name: &str| -> Result<String> {
+        let fired: Value =
+            serde_json::from_str(&server.call("PUT", &format!("/v1/event/fire/{name}"), "x").body)?;
+        Ok(fired["ID"].as_str().context("no id")?.to_owned())
+    };
+    let path = "/v1/event/list?watch=sse&name=deploy";
+    let first = fire("deploy")?;
+    let mut stream = follow(client, path, None::<u64>)?;
+    let (id, data) = message(&mut stream)?;
+    ensure!(id == first && data.contains("\"Payload\":\"eA==\""), "{id} {data}");
+    fire("other")?;
+    let second = fire("deploy")?;
+    ensure!(message(&mut stream)?.0 == second, "another name was told");
+    let third = fire("deploy")?;
+    // Whoever comes back hears what came meanwhile, and nothing twice.
+    let mut resumed = follow(client, path, Some(&second))?;
+    ensure!(message(&mut resumed)?.0 == third);
     Ok(())
 }
 

@@ -1,11 +1,11 @@
 //! Calling a handler: a program or a web server.
 
+use crate::programs::{Group, in_shell};
 use config::watch::Handler;
-use rustix::process::{Pid, Signal};
 use std::{collections::BTreeMap, process::Stdio};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    process::{Child, Command},
+    process::Command,
 };
 use types::{Str, definition::CheckDefinition};
 
@@ -24,11 +24,7 @@ pub(super) async fn call(handler: &Handler, index: &str, json: &str) -> Result<(
             command.args(args.iter().map(Str::as_str));
             script(command, index, json).await
         }
-        Handler::Shell(line) => {
-            let mut command = Command::new(std::env::var_os("SHELL").unwrap_or_else(|| "/bin/sh".into()));
-            command.arg("-c").arg(line.as_str());
-            script(command, index, json).await
-        }
+        Handler::Shell(line) => script(in_shell(line.as_ref()), index, json).await,
         Handler::Http { path, method, timeout, header, tls_skip_verify } => {
             let mut headers: BTreeMap<Str, Vec<Str>> = header.iter().cloned().collect();
             headers
@@ -51,18 +47,6 @@ pub(super) async fn call(handler: &Handler, index: &str, json: &str) -> Result<(
             } else {
                 Err(format!("the handler answered with status {status}"))
             }
-        }
-    }
-}
-
-/// A program in a process group of its own, which goes as a whole when this is dropped before its end.
-struct Group(Child);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(pid) = self.0.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
-            // It may just have ended by itself.
-            let _ = rustix::process::kill_process_group(pid, Signal::KILL);
         }
     }
 }
