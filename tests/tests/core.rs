@@ -244,3 +244,62 @@ fn namespaces_and_partitions_are_made_used_and_removed() -> Result<()> {
     ensure!(node.call("DELETE", "/v1/partition/edge", "").status == 500, "it holds a key");
     Ok(())
 }
+
+/// Clients without measure, for a time that is far above an election timeout, on every server at once.
+#[test]
+fn a_flooded_datacenter_keeps_its_leader() -> Result<()> {
+    const FLOOD: Duration = Duration::from_secs(6);
+    let mut cluster = Cluster::new(3, 0)?;
+    let file = cluster.dir().join("limits.hcl");
+    let rates = "request_limits { mode = \"enforcing\" read_rate = 20 write_rate = 10 }";
+    std::fs::write(&file, format!("limits {{ http_max_conns_per_client = 1000 {rates} }}\n"))?;
+    for node in &mut cluster.nodes {
+        node.args.extend(["-config-file".to_owned(), file.to_string_lossy().into_owned()]);
+    }
+    cluster.start()?;
+    cluster.wait_formed(3)?;
+    let leader = cluster.leader()?;
+    let term = |node: &Node| node.get("/v1/agent/self")?["Stats"]["raft"]["term"].as_str().map(str::to_owned);
+    let before = term(cluster.node(&leader)?).context("no term")?;
+    let end = now() + FLOOD;
+    let client = |node: &Node, method: &str| -> Result<(u32, u32)> {
+        let (mut served, mut refused) = (0, 0);
+        while now() < end {
+            let answer = node.call(method, "/v1/kv/flood", "x");
+            match answer.status {
+                200 | 404 => served += 1,
+                429 | 503 => {
+                    let head = answer.head.to_ascii_lowercase();
+                    ensure!(head.contains("\r\nretry-after: 1"), "{head}");
+                    refused += 1;
+                }
+                other => anyhow::bail!("{method}: {other} {}", answer.body),
+            }
+        }
+        Ok((served, refused))
+    };
+    let (mut served, mut refused) = (0, 0);
+    std::thread::scope(|scope| -> Result<()> {
+        let floods: Vec<_> = cluster
+            .nodes
+            .iter()
+            .flat_map(|node| ["PUT", "GET", "PUT", "GET"].map(|method| (node, method)))
+            .map(|(node, method)| scope.spawn(move || client(node, method)))
+            .collect();
+        // What an operator needs most is still there.
+        while now() < end {
+            let seen = cluster.nodes[0].call("GET", "/v1/operator/raft/configuration", "");
+            ensure!(seen.status == 200, "{} {}", seen.status, seen.body);
+        }
+        for flood in floods {
+            let (s, r) = flood.join().map_err(|_panic| anyhow::anyhow!("a client panicked"))??;
+            (served, refused) = (served + s, refused + r);
+        }
+        Ok(())
+    })?;
+    ensure!(served > 0 && refused > served / 10, "{served} served, {refused} refused");
+    ensure!(cluster.leader()? == leader, "another leads");
+    let after = term(cluster.node(&leader)?).context("no term")?;
+    ensure!(after == before, "there was an election: term {before}, then {after}");
+    Ok(())
+}
