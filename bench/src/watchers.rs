@@ -73,7 +73,8 @@ impl Watchers {
             }
             match parse(buf) {
                 Parsed::Partial => {}
-                Parsed::Whole(200, _, stop) => {
+                // A key that does not exist is an answer, too.
+                Parsed::Whole(200 | 404, _, stop) => {
                     buf.drain(..stop);
                     done += 1;
                 }
