@@ -28,7 +28,7 @@ fn session(node: &Node, body: &str) -> Result<String> {
     let path = "/v1/session/create";
     let answer = node.call("PUT", path, body);
     ensure!(answer.status == 200, "{}: {}", answer.status, answer.body);
-    let id: serde_json::Value = serde_json::from_str(&answer.body)?;
+    let id: Value = serde_json::from_str(&answer.body)?;
     Ok(id["ID"].as_str().context("no id")?.to_owned())
 }
 
