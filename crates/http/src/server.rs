@@ -38,15 +38,14 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// A number in 0..1 that spreads waits; its quality does not matter.
-    /// Any number, another one each time.
+    /// Any number, another one each time; its quality does not matter.
     pub(crate) fn random(&self) -> u64 {
         ahash::RandomState::new().hash_one(self.clock.unix_ms())
     }
 
+    /// A number in 0..1 that spreads waits.
     pub(crate) fn jitter(&self) -> f64 {
-        let hash = ahash::RandomState::new().hash_one(self.clock.unix_ms());
-        (hash >> 11) as f64 / (1u64 << 53) as f64
+        (self.random() >> 11) as f64 / (1u64 << 53) as f64
     }
 }
 
