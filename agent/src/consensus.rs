@@ -317,6 +317,9 @@ impl leader::Membership for RaftConsensus {
     fn promote(&self, id: u128) -> BoxFuture<'_, Result<(), MembershipError>> {
         Box::pin(async move { self.raft.promote(ServerId(id)).await.map_err(membership_error) })
     }
+    fn demote(&self, id: u128) -> BoxFuture<'_, Result<(), MembershipError>> {
+        Box::pin(async move { self.raft.demote(ServerId(id)).await.map_err(membership_error) })
+    }
     fn remove(&self, id: u128) -> BoxFuture<'_, Result<(), MembershipError>> {
         Box::pin(async move { self.raft.remove(ServerId(id)).await.map_err(membership_error) })
     }

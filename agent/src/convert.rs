@@ -199,6 +199,8 @@ pub fn leader(config: &RuntimeConfig) -> LeaderConfig {
         max_trailing_logs: pilot.max_trailing_logs,
         min_quorum: pilot.min_quorum,
         server_stabilization_time_ns: ns(pilot.server_stabilization_time),
+        redundancy_zone_tag: pilot.redundancy_zone_tag.clone(),
+        ..types::command::AutopilotConfig::default()
     };
     // A secondary datacenter has its authority signed by the primary.
     out.makes_root = config.connect.enabled && config.node.datacenter == config.node.primary_datacenter;

@@ -3,6 +3,7 @@
 //! Everything that decides lives in other crates; here they are connected. Start with `start`, which shows the order, and
 //! [`run`], which is the `agent` command with its signals.
 
+mod autopilot;
 mod bootstrap;
 mod certificates;
 mod consensus;

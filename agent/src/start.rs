@@ -109,6 +109,8 @@ pub struct RaftStorage {
 pub(crate) struct ServerParts {
     pub(crate) consensus: Arc<RaftConsensus>,
     pub(crate) hub: Arc<ViewHub>,
+    /// What autopilot remembers of the servers.
+    pub(crate) pilot: Arc<leader::Memory>,
     pub(crate) wan: Option<GossipHandle>,
     /// How replication from the primary datacenter goes.
     pub(crate) replication: federation::Status,
@@ -150,7 +152,6 @@ pub struct Agent {
     /// Watches of the configuration; set once, with the server of the API.
     pub(crate) watches: std::sync::OnceLock<Watches>,
     pub(crate) leaving: Shutdown,
-    pub(crate) started: tokio::time::Instant,
     pub(crate) reloading: tokio::sync::Mutex<()>,
     sockets: Vec<PathBuf>,
     _data: Option<DataDir>,
@@ -333,6 +334,7 @@ impl Agent {
         members::follow(&lan, &config, addresses, list, &tasks);
         let (hints, member_events) = mpsc::channel(MEMBER_HINTS);
         members::forward_events(lan_events, &lan, hints, "LAN", &metrics, &tasks);
+        let pilot = Arc::<leader::Memory>::default();
         if let Some(consensus) = &consensus {
             let members_of = lan.clone();
             Leader::start(
@@ -344,6 +346,7 @@ impl Agent {
                     member_events,
                     leadership: consensus.terms(&tasks),
                     membership: consensus.clone(),
+                    memory: pilot.clone(),
                     renewals: renewals.clone(),
                     steady: steady.clone(),
                     clock: world.clock.clone(),
@@ -435,6 +438,7 @@ impl Agent {
             server: consensus.map(|consensus| ServerParts {
                 consensus,
                 hub,
+                pilot,
                 wan,
                 replication,
                 dialer: tunnels.map(|(dialer, _)| dialer),
@@ -453,7 +457,6 @@ impl Agent {
             http: std::sync::OnceLock::new(),
             watches: std::sync::OnceLock::new(),
             leaving: Shutdown::new(),
-            started: tokio::time::Instant::now(),
             reloading: tokio::sync::Mutex::new(()),
             sockets: http_bound.sockets,
             _data: data,
@@ -470,6 +473,7 @@ impl Agent {
         let _ = agent.watches.set(watches);
         let _ = agent.http.set(http);
         view::tell(&agent);
+        crate::autopilot::tell(&agent);
         events::start(&agent);
         coordinates::start(&agent);
         metering::start(&agent);

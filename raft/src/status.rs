@@ -70,6 +70,8 @@ pub struct Progress {
     pub id: ServerId,
     /// Highest log index known to be on its disk.
     pub matched: u64,
+    /// Term of that entry.
+    pub matched_term: u64,
     /// When it last answered; `None` if never in this term.
     pub last_contact: Option<Instant>,
 }
@@ -173,6 +175,7 @@ fn update(shared: &Shared, old: &RaftStatus) -> RaftStatus {
             .map(|(id, matched)| Progress {
                 id: *id,
                 matched: index(matched.as_ref()),
+                matched_term: matched.as_ref().map_or(0, term),
                 last_contact: m
                     .heartbeat
                     .as_ref()

@@ -3,43 +3,13 @@
 use crate::Agent;
 use gossip_driver::{GossipHandle, KeyringOp as DriverOp};
 use http_api::port::{
-    AutopilotHealth, KeyringOp, KeyringPool, OperatorPort, PeerSelector, PortError, PortFuture,
-    RaftConfiguration, RaftServer, ServerHealth,
+    KeyringOp, KeyringPool, OperatorPort, PeerSelector, PortError, PortFuture, RaftConfiguration, RaftServer,
 };
 use raft::ServerId;
-use std::{collections::BTreeMap, time::Duration};
-use types::{
-    API_LEVEL, PeerName, RequestError, Str, Tenancy,
-    member::MemberStatus,
-    query::{Consistency, Query, QueryOptions, QueryResult},
-};
-
-/// A server that was silent longer is not healthy.
-const LAST_CONTACT_MAX: Duration = Duration::from_millis(200);
-/// A server that lags further is not healthy.
-const TRAILING_MAX: u64 = 250;
+use std::collections::BTreeMap;
+use types::Str;
 
 impl Agent {
-    fn own_dc(&self, datacenter: Option<&str>) -> Result<(), PortError> {
-        match datacenter {
-            Some(dc) if !dc.is_empty() && !dc.eq_ignore_ascii_case(&self.config.load().node.datacenter) => {
-                Err(RequestError::NoPathToDatacenter.into())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Metadata of the catalog's nodes by name, as this server knows them.
-    async fn metadata_of_nodes(&self) -> Result<BTreeMap<Str, BTreeMap<Str, Str>>, RequestError> {
-        let query = Query::Nodes { tenancy: Tenancy::default(), peer: PeerName::default() };
-        let options = QueryOptions { consistency: Consistency::Stale, ..QueryOptions::default() };
-        let QueryResult::Nodes(nodes) = rpc::Query::query(&*self.service, query, options).await?.result
-        else {
-            return Err(RequestError::Malformed(Str::new_static("unexpected answer")));
-        };
-        Ok(nodes.iter().map(|n| (n.name.0.clone(), n.meta.clone().unwrap_or_default())).collect())
-    }
-
     async fn keyring_of(&self, pool: &GossipHandle, wan: bool, op: &KeyringOp) -> KeyringPool {
         let driver_op = match op {
             KeyringOp::List { .. } => DriverOp::List,
@@ -173,70 +143,9 @@ impl OperatorPort for Agent {
         })
     }
 
-    fn autopilot_health(&self, datacenter: Option<&str>) -> PortFuture<'_, AutopilotHealth> {
-        let dc = self.own_dc(datacenter);
-        Box::pin(async move {
-            dc?;
-            let Some(server) = &self.server else {
-                return Err(RequestError::NotBuilt("autopilot health on a client agent".into()).into());
-            };
-            let status = server.consensus.raft().status_now();
-            if !status.is_leader() {
-                return Err(
-                    RequestError::NotBuilt("autopilot health on a server that does not lead".into()).into()
-                );
-            }
-            let members = self.lan.members();
-            let mut meta_of = self.metadata_of_nodes().await?;
-            let servers: Vec<ServerHealth> = status
-                .membership
-                .servers
-                .iter()
-                .map(|s| {
-                    let id = s.id.to_string();
-                    let own = id == *self.node_id;
-                    let member = members.iter().find(|m| m.tag("id") == id);
-                    let progress = status.progress.iter().find(|p| p.id == s.id);
-                    let last_contact = if own {
-                        Duration::ZERO
-                    } else {
-                        progress.and_then(|p| p.last_contact).map_or(Duration::MAX, |at| at.elapsed())
-                    };
-                    let last_index = if own { status.last_log } else { progress.map_or(0, |p| p.matched) };
-                    let name = member.map_or_else(|| s.peer.name.clone(), |m| m.name.clone());
-                    let alive = member.is_some_and(|m| m.status == MemberStatus::Alive);
-                    ServerHealth {
-                        id: Str::from(id),
-                        meta: meta_of.remove(&name).unwrap_or_default(),
-                        name,
-                        address: Str::from(s.peer.addr.to_string()),
-                        serf_status: Str::new_static(member.map_or("none", |m| m.status.as_str())),
-                        version: Str::new_static(API_LEVEL),
-                        leader: own,
-                        voter: s.voter,
-                        read_replica: false,
-                        last_contact,
-                        last_term: status.last_log_term,
-                        last_index,
-                        healthy: alive
-                            && last_contact <= LAST_CONTACT_MAX
-                            && status.last_log.saturating_sub(last_index) <= TRAILING_MAX,
-                        stable_since_ms: self
-                            .world
-                            .clock
-                            .unix_ms()
-                            .saturating_sub(self.started.elapsed().as_millis() as u64),
-                    }
-                })
-                .collect();
-            let voters = servers.iter().filter(|s| s.voter).count();
-            let healthy_voters = servers.iter().filter(|s| s.voter && s.healthy).count();
-            Ok(AutopilotHealth {
-                healthy: servers.iter().all(|s| s.healthy),
-                failure_tolerance: healthy_voters.saturating_sub(voters / 2 + 1) as u64,
-                servers,
-            })
-        })
+    fn autopilot(&self, datacenter: Option<&str>) -> PortFuture<'_, rpc::report::AutopilotReport> {
+        let dc = datacenter.map(Str::new);
+        Box::pin(async move { Ok(self.service.autopilot(dc.as_deref()).await?) })
     }
 
     fn keyring(&self, op: KeyringOp, _relay_factor: u8) -> PortFuture<'_, Vec<KeyringPool>> {

@@ -155,14 +155,8 @@ fn walk(s: &mut Settings, path: &mut String, fields: &[Field], warnings: &mut Ve
                 s.0.remove(field.name);
             }
             Rule::Enterprise => {
-                let shown = if name == "read_replica" {
-                    "read_replica (or the deprecated non_voting_server)"
-                } else {
-                    name.as_str()
-                };
-                warnings.push(format!(
-                    "\"{shown}\" is a Consul Enterprise configuration and will have no effect"
-                ));
+                warnings
+                    .push(format!("\"{name}\" is a Consul Enterprise configuration and will have no effect"));
             }
             _ => {
                 if let (Value::Map(inner), Kind::Stanza(fields)) = (v, field.kind) {

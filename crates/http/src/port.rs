@@ -233,39 +233,6 @@ pub struct RaftConfiguration {
     pub index: u64,
 }
 
-/// What autopilot thinks of a server.
-#[derive(Clone, Default, Debug)]
-#[allow(missing_docs, reason = "fields are those of the API")]
-pub struct ServerHealth {
-    pub id: Str,
-    pub name: Str,
-    pub address: Str,
-    /// `alive`, `failed`, …
-    pub serf_status: Str,
-    pub version: Str,
-    pub leader: bool,
-    pub voter: bool,
-    pub read_replica: bool,
-    pub last_contact: Duration,
-    pub last_term: u64,
-    pub last_index: u64,
-    pub healthy: bool,
-    /// Unix milliseconds.
-    pub stable_since_ms: u64,
-    pub meta: BTreeMap<Str, Str>,
-}
-
-/// What autopilot thinks of the cluster.
-#[derive(Clone, Default, Debug)]
-pub struct AutopilotHealth {
-    /// All voters are healthy.
-    pub healthy: bool,
-    /// Voters that may fail.
-    pub failure_tolerance: u64,
-    /// The servers.
-    pub servers: Vec<ServerHealth>,
-}
-
 /// Which server to remove from Raft.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PeerSelector {
@@ -293,8 +260,8 @@ pub trait OperatorPort: Send + Sync + 'static {
     fn raft_remove_peer(&self, datacenter: Option<&str>, peer: PeerSelector) -> PortFuture<'_, ()>;
     /// Hands leadership to the server `id`, or to any.
     fn raft_transfer_leader(&self, id: Option<&str>) -> PortFuture<'_, ()>;
-    /// Health of the servers.
-    fn autopilot_health(&self, datacenter: Option<&str>) -> PortFuture<'_, AutopilotHealth>;
+    /// What autopilot thinks of the servers.
+    fn autopilot(&self, datacenter: Option<&str>) -> PortFuture<'_, rpc::report::AutopilotReport>;
     /// One keyring operation on every pool.
     fn keyring(&self, op: KeyringOp, relay_factor: u8) -> PortFuture<'_, Vec<KeyringPool>>;
 }

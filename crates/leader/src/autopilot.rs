@@ -1,6 +1,10 @@
 //! Who should be in the Raft configuration, and who should vote.
 
-use crate::membership::{RaftServer, ServerHealth, ServerId};
+use crate::{
+    membership::{RaftServer, ServerHealth, ServerId},
+    stability::Stability,
+    zones,
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -31,6 +35,8 @@ pub enum Action {
     AddLearner(ServerId, SocketAddr),
     /// Give it a vote.
     Promote(ServerId),
+    /// Take its vote away; it goes on following.
+    Demote(ServerId),
     /// Take it out.
     Remove(ServerId, RemoveReason),
 }
@@ -52,14 +58,32 @@ pub struct MembershipView<'a> {
     pub config: &'a AutopilotConfig,
     /// Until there are so many voters, a healthy server need not wait for its vote.
     pub bootstrap_expect: u32,
+    /// Zone of each server that has one; empty where servers are not divided into zones.
+    pub zones: &'a BTreeMap<ServerId, Str>,
 }
 
-/// Since when each server has been healthy, and since when it has been missing from gossip. Milliseconds of a monotonic
-/// clock.
-#[derive(Clone, Default, Debug)]
-pub struct Stability {
-    healthy_since: BTreeMap<ServerId, u64>,
-    absent_since: BTreeMap<ServerId, u64>,
+/// A server as gossip has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen {
+    pub status: MemberStatus,
+    pub addr: SocketAddr,
+    pub read_replica: bool,
+}
+
+/// The servers of the datacenter that gossip knows.
+pub(crate) fn seen(view: &MembershipView<'_>) -> BTreeMap<ServerId, Seen> {
+    let mut gossip: BTreeMap<ServerId, Seen> = BTreeMap::new();
+    for member in view.members {
+        let Some(server) = member.server().filter(|s| s.datacenter == *view.datacenter) else { continue };
+        let Some(id) = server_id(&server.id) else { continue };
+        // Two members with one id (a renamed node): the living one counts.
+        let entry = Seen { status: member.status, addr: server.rpc_addr, read_replica: server.read_replica };
+        let known = gossip.entry(id).or_insert(entry);
+        if !is_alive(known.status) && is_alive(member.status) {
+            *known = entry;
+        }
+    }
+    gossip
 }
 
 /// Raft id of a node id, `None` if that is no UUID.
@@ -67,45 +91,92 @@ pub fn server_id(node_id: &str) -> Option<ServerId> {
     uuid::Uuid::parse_str(node_id).ok().map(|u| u.as_u128()).filter(|id| *id != 0)
 }
 
-/// The changes that are due at `now_ms`, in the order in which to make them. At most one server is removed at a time, so
-/// that each removal is decided on what is then true.
+/// The changes that are due at `now_ms`, in the order in which to make them. At most one vote is taken away or one server
+/// removed at a time, so that each is decided on what is then true.
 pub fn plan_membership(view: &MembershipView<'_>, stability: &mut Stability, now_ms: u64) -> Vec<Action> {
-    let mut gossip: BTreeMap<ServerId, (MemberStatus, SocketAddr, bool)> = BTreeMap::new();
-    for member in view.members {
-        let Some(server) = member.server().filter(|s| s.datacenter == *view.datacenter) else { continue };
-        let Some(id) = server_id(&server.id) else { continue };
-        // Two members with one id (a renamed node): the living one counts.
-        let entry = (member.status, server.rpc_addr, server.read_replica);
-        let known = gossip.entry(id).or_insert(entry);
-        if !is_alive(known.0) && is_alive(member.status) {
-            *known = entry;
-        }
-    }
+    let gossip = seen(view);
     stability.observe(view, &gossip, now_ms);
 
     let mut actions = Vec::new();
-    for (&id, &(status, addr, _)) in &gossip {
+    for (&id, seen) in &gossip {
         let known = view.servers.iter().find(|s| s.id == id);
         if known.is_none() && bootstrap_rival(view, id).is_some() {
             continue;
         }
-        if status == MemberStatus::Alive && known.is_none_or(|s| s.addr != addr) {
-            actions.push(Action::AddLearner(id, addr));
+        if seen.status == MemberStatus::Alive && known.is_none_or(|s| s.addr != seen.addr) {
+            actions.push(Action::AddLearner(id, seen.addr));
         }
     }
-    let mut voters = view.servers.iter().filter(|s| s.voter).count();
-    for server in view.servers.iter().filter(|s| !s.voter) {
-        let Some(&(MemberStatus::Alive, addr, false)) = gossip.get(&server.id) else { continue };
-        let needed = Duration::from_nanos(view.config.server_stabilization_time_ns);
-        let bootstrapping = voters < view.bootstrap_expect as usize;
-        let stable = stability.healthy_for(server.id, now_ms).is_some_and(|t| bootstrapping || t >= needed);
-        if stable && addr == server.addr {
-            actions.push(Action::Promote(server.id));
-            voters += 1;
-        }
-    }
-    actions.extend(removal(view, &gossip, stability, now_ms));
+    let votes = votes(view, &gossip, stability, now_ms);
+    actions.extend(votes.promote.iter().map(|id| Action::Promote(*id)));
+    let last = removal(view, &gossip, stability, now_ms).or_else(|| {
+        // Not in one pass with a new vote: what it replaces goes once it is there.
+        votes.promote.is_empty().then(|| demotion(view, &gossip, &votes.surplus)).flatten()
+    });
+    actions.extend(last);
     actions
+}
+
+/// Who should vote: everyone but read replicas, or one server of each zone.
+fn votes(
+    view: &MembershipView<'_>,
+    gossip: &BTreeMap<ServerId, Seen>,
+    stability: &Stability,
+    now_ms: u64,
+) -> zones::Plan {
+    let needed = Duration::from_nanos(view.config.server_stabilization_time_ns);
+    let mut voters = view.servers.iter().filter(|s| s.voter).count();
+    let mut candidates = Vec::new();
+    let mut replicas = Vec::new();
+    let unknown = gossip.keys().filter(|id| view.servers.iter().all(|s| s.id != **id));
+    for id in view.servers.iter().map(|s| s.id).chain(unknown.copied()) {
+        let configured = view.servers.iter().find(|s| s.id == id);
+        let seen = gossip.get(&id);
+        let voter = configured.is_some_and(|s| s.voter);
+        match seen.map(|s| s.status) {
+            Some(MemberStatus::Left) => continue,
+            _ if seen.is_some_and(|s| s.read_replica) => {
+                replicas.extend(voter.then_some(id));
+                continue;
+            }
+            _ => {}
+        }
+        let bootstrapping = voters < view.bootstrap_expect as usize;
+        let stable = stability.healthy_for(id, now_ms).is_some_and(|t| bootstrapping || t >= needed);
+        let reached = configured.zip(seen).is_some_and(|(known, seen)| known.addr == seen.addr);
+        let ready = stable && reached && !voter;
+        voters += usize::from(ready);
+        candidates.push(zones::Candidate {
+            id,
+            zone: view.zones.get(&id).cloned(),
+            voter,
+            alive: seen.is_some_and(|s| is_alive(s.status)),
+            ready,
+            healthy_since: stability.healthy_since(id),
+        });
+    }
+    let mut plan = if view.zones.is_empty() {
+        let promote = candidates.iter().filter(|c| c.ready).map(|c| c.id).collect();
+        zones::Plan { promote, surplus: Vec::new() }
+    } else {
+        zones::plan(&candidates, view.own_id)
+    };
+    plan.surplus.splice(0..0, replicas);
+    plan
+}
+
+/// The first vote to take away, if enough living voters remain without it.
+fn demotion(
+    view: &MembershipView<'_>,
+    gossip: &BTreeMap<ServerId, Seen>,
+    surplus: &[ServerId],
+) -> Option<Action> {
+    let id = *surplus.first()?;
+    let remaining: Vec<_> = view.servers.iter().filter(|s| s.voter && s.id != id).collect();
+    let alive = |s: &&&RaftServer| gossip.get(&s.id).is_some_and(|g| is_alive(g.status));
+    let enough = remaining.iter().filter(alive).count() > remaining.len() / 2
+        && remaining.len() >= view.config.min_quorum as usize;
+    enough.then_some(Action::Demote(id))
 }
 
 /// Another member in bootstrap mode, if this server is in it too: then each formed a cluster of its own, and to add one
@@ -142,12 +213,12 @@ fn is_alive(status: MemberStatus) -> bool {
 
 fn removal(
     view: &MembershipView<'_>,
-    gossip: &BTreeMap<ServerId, (MemberStatus, SocketAddr, bool)>,
+    gossip: &BTreeMap<ServerId, Seen>,
     stability: &Stability,
     now_ms: u64,
 ) -> Option<Action> {
     let others = || view.servers.iter().filter(|s| s.id != view.own_id);
-    let status = |s: &RaftServer| gossip.get(&s.id).map(|g| g.0);
+    let status = |s: &RaftServer| gossip.get(&s.id).map(|g| g.status);
     if let Some(left) = others().find(|s| status(s) == Some(MemberStatus::Left)) {
         return Some(Action::Remove(left.id, RemoveReason::Left));
     }
@@ -168,40 +239,4 @@ fn removal(
     // replacement votes: the configuration then has four.
     let allowed = dead.len() < voters / 2 && voters > view.config.min_quorum as usize;
     dead.first().filter(|_| allowed).map(|s| Action::Remove(s.id, RemoveReason::Dead))
-}
-
-impl Stability {
-    fn observe(
-        &mut self,
-        view: &MembershipView<'_>,
-        gossip: &BTreeMap<ServerId, (MemberStatus, SocketAddr, bool)>,
-        now_ms: u64,
-    ) {
-        let configured: BTreeSet<ServerId> = view.servers.iter().map(|s| s.id).collect();
-        self.healthy_since.retain(|id, _| configured.contains(id));
-        self.absent_since.retain(|id, _| configured.contains(id) && !gossip.contains_key(id));
-        for &id in &configured {
-            let alive = gossip.get(&id).is_some_and(|g| g.0 == MemberStatus::Alive);
-            let follows = view.health.get(&id).is_some_and(|h| {
-                h.last_contact <= Duration::from_nanos(view.config.last_contact_threshold_ns)
-                    && h.lag <= view.config.max_trailing_logs
-            });
-            if alive && follows {
-                self.healthy_since.entry(id).or_insert(now_ms);
-            } else {
-                self.healthy_since.remove(&id);
-            }
-            if !gossip.contains_key(&id) {
-                self.absent_since.entry(id).or_insert(now_ms);
-            }
-        }
-    }
-
-    fn healthy_for(&self, id: ServerId, now_ms: u64) -> Option<Duration> {
-        self.healthy_since.get(&id).map(|since| Duration::from_millis(now_ms.saturating_sub(*since)))
-    }
-
-    fn absent_for(&self, id: ServerId, now_ms: u64) -> Option<Duration> {
-        self.absent_since.get(&id).map(|since| Duration::from_millis(now_ms.saturating_sub(*since)))
-    }
 }

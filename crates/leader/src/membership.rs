@@ -52,6 +52,8 @@ pub trait Membership: Send + Sync + 'static {
     fn add_learner(&self, id: ServerId, addr: SocketAddr) -> BoxFuture<'_, Result<(), MembershipError>>;
     /// Gives a learner its vote.
     fn promote(&self, id: ServerId) -> BoxFuture<'_, Result<(), MembershipError>>;
+    /// Takes a voter's vote away; it goes on following.
+    fn demote(&self, id: ServerId) -> BoxFuture<'_, Result<(), MembershipError>>;
     /// Takes a server out.
     fn remove(&self, id: ServerId) -> BoxFuture<'_, Result<(), MembershipError>>;
 }

@@ -2,11 +2,12 @@
 
 use crate::{
     authority,
-    autopilot::{Action, MembershipView, Stability, mistakes, plan_membership},
+    autopilot::{Action, MembershipView, mistakes, plan_membership, server_id},
     expiry::Expiry,
     members::{MemberEvent, Members},
-    membership::{Membership, MembershipError},
+    membership::{Membership, MembershipError, ServerId},
     reconcile::{deregister, plan_member},
+    stability::Memory,
 };
 use rand::RngCore;
 use rpc::{Query, Renewals, Submit};
@@ -106,6 +107,8 @@ pub struct Deps {
     pub leadership: watch::Receiver<Option<u64>>,
     /// The Raft configuration.
     pub membership: Arc<dyn Membership>,
+    /// What autopilot remembers of the servers.
+    pub memory: Arc<Memory>,
     /// Renewals of sessions.
     pub renewals: Arc<Renewals>,
     /// Time that does not jump, the one that proposals carry: keys live by it.
@@ -131,17 +134,35 @@ impl Leader {
     }
 }
 
+/// The zone of each server whose node's metadata name one under `tag`.
+pub fn zones_of<'a>(
+    members: &[Member],
+    tag: &str,
+    meta_of: impl Fn(&str) -> Option<&'a BTreeMap<Str, Str>>,
+) -> BTreeMap<ServerId, Str> {
+    if tag.is_empty() {
+        return BTreeMap::new();
+    }
+    let zone = |member: &Member| {
+        let id = server_id(&member.server()?.id)?;
+        let zone = meta_of(&member.name)?.get(tag).filter(|zone| !zone.is_empty())?;
+        Some((id, zone.clone()))
+    };
+    members.iter().filter_map(zone).collect()
+}
+
 async fn run(config: LeaderConfig, deps: Deps) {
     let Deps { submit, query, members, mut member_events, mut leadership, .. } = deps;
     let (membership, renewals, clock, seed, tasks) =
         (deps.membership, deps.renewals, deps.clock, deps.seed, deps.tasks);
-    let steady = deps.steady;
+    let (steady, memory) = (deps.steady, deps.memory);
     let stop = tasks.shutdown().clone();
     let mut rng = seed.fork("leader");
     loop {
         let leads = leadership.borrow_and_update().is_some();
         if leads {
             tracing::info!("leading: duties start");
+            memory.clear();
             let mut duties = Duties {
                 config: &config,
                 submit: submit.as_ref(),
@@ -150,7 +171,7 @@ async fn run(config: LeaderConfig, deps: Deps) {
                 membership: membership.as_ref(),
                 clock: clock.as_ref(),
                 rng: &mut rng,
-                stability: Stability::default(),
+                memory: &memory,
                 mistakes: BTreeSet::new(),
                 missing: BTreeMap::new(),
                 samples: VecDeque::new(),
@@ -208,7 +229,7 @@ struct Duties<'a, R> {
     membership: &'a dyn Membership,
     clock: &'a dyn WallClock,
     rng: &'a mut R,
-    stability: Stability,
+    memory: &'a Memory,
     /// Those already logged.
     mistakes: BTreeSet<String>,
     /// Nodes with a gossip check but without a member, and for how many passes.
@@ -443,32 +464,37 @@ impl<R: RngCore> Duties<'_, R> {
     async fn autopilot(&mut self) -> Result<(), Halt> {
         let QueryResult::Autopilot(config, _) = self.read(Read::Autopilot).await? else { return Ok(()) };
         let (pool, servers) = (self.members.members(), self.membership.servers());
-        let own_id = self.membership.own_id();
-        let health = servers
-            .iter()
-            .filter(|s| s.id != own_id)
-            .filter_map(|s| Some((s.id, self.membership.health(s.id)?)))
-            .collect();
+        let health = servers.iter().filter_map(|s| Some((s.id, self.membership.health(s.id)?))).collect();
+        let mut metadata = BTreeMap::new();
+        if !config.redundancy_zone_tag.is_empty() {
+            for server in pool.iter().filter(|m| m.server().is_some()) {
+                let meta = self.rows(&server.name).await?.node.and_then(|node| node.meta.clone());
+                metadata.insert(server.name.clone(), meta.unwrap_or_default());
+            }
+        }
+        let zones = zones_of(&pool, &config.redundancy_zone_tag, |node| metadata.get(node));
         let view = MembershipView {
             members: &pool,
             servers: &servers,
             health: &health,
-            own_id,
+            own_id: self.membership.own_id(),
             datacenter: &self.config.datacenter,
             config: &config,
             bootstrap_expect: self.config.bootstrap_expect,
+            zones: &zones,
         };
         let mistakes = mistakes(&view);
         for text in mistakes.difference(&self.mistakes) {
             tracing::error!("{text}");
         }
         self.mistakes = mistakes;
-        let now_ms = self.started.elapsed().as_millis() as u64;
-        for action in plan_membership(&view, &mut self.stability, now_ms) {
+        let actions = self.memory.with(|stability, now_ms| plan_membership(&view, stability, now_ms));
+        for action in actions {
             tracing::info!(?action, "changing the raft configuration");
             let done = match action {
                 Action::AddLearner(id, addr) => self.membership.add_learner(id, addr).await,
                 Action::Promote(id) => self.membership.promote(id).await,
+                Action::Demote(id) => self.membership.demote(id).await,
                 Action::Remove(id, _) => self.membership.remove(id).await,
             };
             match done {

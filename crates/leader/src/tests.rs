@@ -5,12 +5,14 @@ use crate::{
 use catalog::{ApplyCtx, ChangeSet, Store, run_query};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 use types::{
-    DatacenterName, Tenancy,
+    DatacenterName, Str, Tenancy,
     command::{AutopilotConfig, Command},
     member::{Member, MemberStatus},
     query::{NodeState, Query, QueryResult},
     record::{HealthCheck, Node, SERF_HEALTH, status},
 };
+
+mod zones;
 
 fn member(n: u8, status: MemberStatus, server: bool) -> Member {
     let mut tags = BTreeMap::from([
@@ -44,6 +46,7 @@ struct World {
     config: AutopilotConfig,
     expect: u32,
     stability: Stability,
+    zones: BTreeMap<ServerId, Str>,
 }
 
 impl World {
@@ -54,21 +57,30 @@ impl World {
             config: AutopilotConfig::default(),
             expect: 0,
             stability: Stability::default(),
+            zones: BTreeMap::new(),
         }
     }
     fn at(&mut self, now_ms: u64) -> Vec<Action> {
         let good = ServerHealth { last_contact: Duration::from_millis(10), lag: 0 };
         let health = self.servers.iter().map(|s| (s.id, good)).collect();
+        self.with_view(&health, |view, stability| plan_membership(view, stability, now_ms))
+    }
+    fn with_view<T>(
+        &mut self,
+        health: &BTreeMap<ServerId, ServerHealth>,
+        act: impl FnOnce(&MembershipView<'_>, &mut Stability) -> T,
+    ) -> T {
         let view = MembershipView {
             members: &self.members,
             servers: &self.servers,
-            health: &health,
+            health,
             own_id: id(1),
             datacenter: &DatacenterName::new("dc1"),
             config: &self.config,
             bootstrap_expect: self.expect,
+            zones: &self.zones,
         };
-        plan_membership(&view, &mut self.stability, now_ms)
+        act(&view, &mut self.stability)
     }
 }
 

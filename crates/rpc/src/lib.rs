@@ -19,6 +19,7 @@ pub mod message;
 pub mod pool;
 pub mod ports;
 mod renewals;
+pub mod report;
 pub mod server;
 pub mod servers;
 pub mod service;

@@ -4,6 +4,7 @@
 //! `len: u32 LE` (of what follows), `kind: u8`, `id: u64 LE`, payload. Payloads of raft requests are opaque bytes; all
 //! others are codec values. A first byte of `0x16` is a TLS hello and never a preface.
 
+use crate::report::AutopilotReport;
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
@@ -87,6 +88,8 @@ pub enum Request {
     SnapshotNext { id: u64 },
     /// Something that any server of `datacenter` does beside the replicated state.
     Desk { datacenter: Option<Str>, token: SecretToken, request: DeskRequest },
+    /// What autopilot of `datacenter` thinks of its servers (only the leader answers).
+    Autopilot { datacenter: Option<Str> },
 }
 
 /// An archive that has begun.
@@ -271,6 +274,8 @@ pub enum Response {
     SnapshotPiece(Option<Bytes>),
     /// What a server did beside the replicated state.
     Desk(DeskAnswer),
+    /// What autopilot thinks of the servers.
+    Autopilot(AutopilotReport),
 }
 
 /// What travels back for a [`Request`].

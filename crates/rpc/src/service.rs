@@ -17,6 +17,7 @@ use crate::{
     pool::Pool,
     ports,
     renewals::Renewals,
+    report::AutopilotReport,
     servers::ServerList,
 };
 use catalog::topics_of;
@@ -74,13 +75,14 @@ pub struct Service {
     datacenters: Arc<Datacenters>,
     pool: Pool,
     jitter: parking_lot::Mutex<rand_chacha::ChaCha8Rng>,
-    view: std::sync::OnceLock<TellFederation>,
+    view: std::sync::OnceLock<Tell<FederationView>>,
+    report: std::sync::OnceLock<Tell<AutopilotReport>>,
     snapshots: snapshot::Snapshots,
     limits: RateLimits,
     desk: std::sync::OnceLock<Arc<dyn ports::Desk>>,
 }
 
-type TellFederation = Box<dyn Fn() -> Option<FederationView> + Send + Sync>;
+type Tell<T> = Box<dyn Fn() -> Option<T> + Send + Sync>;
 
 impl Service {
     /// Builds it; `server` is `None` on client agents.
@@ -100,6 +102,7 @@ impl Service {
             pool,
             jitter: parking_lot::Mutex::new(seed.fork("query jitter")),
             view: std::sync::OnceLock::new(),
+            report: std::sync::OnceLock::new(),
             snapshots: snapshot::Snapshots::default(),
             limits: RateLimits::default(),
             desk: std::sync::OnceLock::new(),
@@ -199,6 +202,24 @@ impl Service {
             Response::Federation(view) => Ok(view),
             other => Err(unexpected(&other)),
         }
+    }
+
+    /// What autopilot of a datacenter thinks of its servers, as the leader there tells it.
+    ///
+    /// # Errors
+    /// When there is no leader.
+    pub async fn autopilot(&self, datacenter: Option<&str>) -> Result<AutopilotReport, RequestError> {
+        let request = Request::Autopilot { datacenter: datacenter.map(Str::new) };
+        match self.leader_request(datacenter, request).await? {
+            Response::Autopilot(report) => Ok(report),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// Sets who can tell of the servers while this one leads; the first one stays.
+    pub fn tell_autopilot(&self, report: impl Fn() -> Option<AutopilotReport> + Send + Sync + 'static) {
+        // Called once, when the agent is complete.
+        let _first = self.report.set(Box::new(report));
     }
 
     /// Sets who can tell how this server sees the other datacenters; the first one stays.
@@ -575,6 +596,15 @@ impl Service {
             Request::Federation { datacenter } => {
                 Box::pin(self.federation(datacenter.as_deref(), false)).await.map(Response::Federation)
             }
+            Request::Autopilot { datacenter }
+                if self.is_own(datacenter.as_deref()) && server.consensus.leadership().is_leader =>
+            {
+                let report = self.report.get().and_then(|report| report());
+                report.map(Response::Autopilot).ok_or(RequestError::NotLeader)
+            }
+            Request::Autopilot { datacenter } => {
+                Box::pin(self.autopilot(datacenter.as_deref())).await.map(Response::Autopilot)
+            }
             Request::PromiseBootstrap { servers } => {
                 Ok(Response::Promise(server.consensus.promise_bootstrap(&servers)))
             }
@@ -663,6 +693,7 @@ fn unexpected(response: &Response) -> RequestError {
         Response::SnapshotOpened(_) => "snapshot",
         Response::SnapshotPiece(_) => "piece of a snapshot",
         Response::Desk(_) => "desk",
+        Response::Autopilot(_) => "autopilot",
     };
     RequestError::Malformed(Str::from(format!("unexpected answer of kind {what}")))
 }

@@ -168,6 +168,12 @@ pub struct AutopilotConfig {
     pub min_quorum: u32,
     /// How long a server must be healthy before it votes.
     pub server_stabilization_time_ns: u64,
+    /// Key of the node metadata that names a server's zone, of which one server votes; empty for no zones.
+    pub redundancy_zone_tag: Str,
+    /// Kept and shown; without effect.
+    pub disable_upgrade_migration: bool,
+    /// Kept and shown; without effect.
+    pub upgrade_version_tag: Str,
 }
 
 impl Default for AutopilotConfig {
@@ -178,6 +184,9 @@ impl Default for AutopilotConfig {
             max_trailing_logs: 250,
             min_quorum: 0,
             server_stabilization_time_ns: 10_000_000_000,
+            redundancy_zone_tag: Str::default(),
+            disable_upgrade_migration: false,
+            upgrade_version_tag: Str::default(),
         }
     }
 }

@@ -13,9 +13,9 @@ pub fn autopilot_config(out: &mut Vec<u8>, c: &AutopilotConfig, index: RaftIndex
     o.u64(key!("MaxTrailingLogs"), c.max_trailing_logs);
     o.u64(key!("MinQuorum"), u64::from(c.min_quorum));
     o.str(key!("ServerStabilizationTime"), &text(c.server_stabilization_time_ns));
-    o.str(key!("RedundancyZoneTag"), "");
-    o.bool(key!("DisableUpgradeMigration"), false);
-    o.str(key!("UpgradeVersionTag"), "");
+    o.str(key!("RedundancyZoneTag"), &c.redundancy_zone_tag);
+    o.bool(key!("DisableUpgradeMigration"), c.disable_upgrade_migration);
+    o.str(key!("UpgradeVersionTag"), &c.upgrade_version_tag);
     o.index(index);
     o.close();
 }

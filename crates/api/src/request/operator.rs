@@ -22,11 +22,10 @@ pub fn autopilot_config(body: &[u8]) -> Result<AutopilotConfig, DecodeError> {
         "maxtrailinglogs" => v.set_u64(&mut c.max_trailing_logs),
         "minquorum" => v.set_u64(&mut quorum),
         "serverstabilizationtime" => ns(v, &mut c.server_stabilization_time_ns),
-        "redundancyzonetag"
-        | "disableupgrademigration"
-        | "upgradeversiontag"
-        | "createindex"
-        | "modifyindex" => ignore(v),
+        "redundancyzonetag" => v.set_str(&mut c.redundancy_zone_tag),
+        "disableupgrademigration" => v.set_bool(&mut c.disable_upgrade_migration),
+        "upgradeversiontag" => v.set_str(&mut c.upgrade_version_tag),
+        "createindex" | "modifyindex" => ignore(v),
         _ => Ok(false),
     })?;
     c.min_quorum = u32::try_from(quorum)

@@ -118,6 +118,7 @@ pub(super) fn autopilot(r: &Reader<'_>) -> AutopilotSettings {
         max_trailing_logs: r.unsigned("autopilot.max_trailing_logs", 250),
         min_quorum: r.u32("autopilot.min_quorum", 0),
         server_stabilization_time: r.duration("autopilot.server_stabilization_time", Duration::from_secs(10)),
+        redundancy_zone_tag: r.text("autopilot.redundancy_zone_tag").into(),
     }
 }
 

@@ -117,7 +117,7 @@ pub(super) fn consensus(c: &RuntimeConfig) -> Json {
         "AutopilotMinQuorum": c.autopilot.min_quorum,
         "AutopilotServerStabilizationTime": dur(c.autopilot.server_stabilization_time),
         "AutopilotDisableUpgradeMigration": false,
-        "AutopilotRedundancyZoneTag": "",
+        "AutopilotRedundancyZoneTag": c.autopilot.redundancy_zone_tag,
         "AutopilotUpgradeVersionTag": "",
         "RPCProtocol": c.rpc.protocol,
         "RPCHoldTimeout": dur(c.rpc.hold_timeout),

@@ -91,7 +91,7 @@ pub(super) const AUTOPILOT: &[Field] = &[
     key("last_contact_threshold", Duration),
     key("max_trailing_logs", Int),
     key("min_quorum", Uint),
-    with("redundancy_zone_tag", Text, Enterprise),
+    key("redundancy_zone_tag", Text),
     key("server_stabilization_time", Duration),
     with("upgrade_version_tag", Text, Enterprise),
 ];

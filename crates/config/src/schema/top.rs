@@ -97,7 +97,7 @@ pub static TOP: &[Field] = &[
     with("raft_snapshot_interval", Duration, Reload),
     with("raft_snapshot_threshold", Int, Reload),
     with("raft_trailing_logs", Int, Reload),
-    with("read_replica", Bool, Enterprise),
+    key("read_replica", Bool),
     key("reconnect_timeout", Duration),
     key("reconnect_timeout_wan", Duration),
     with("recursors", TextList, Reload),

@@ -60,6 +60,8 @@ pub struct AutopilotSettings {
     pub min_quorum: u32,
     /// How long a new server must be healthy before it votes.
     pub server_stabilization_time: Duration,
+    /// Key of the node metadata that names a server's zone; empty for no zones.
+    pub redundancy_zone_tag: Str,
 }
 
 /// Requests between agents.

@@ -5,18 +5,18 @@ use crate::{
     context::{Ctx, parse_bool},
     error::HttpError,
     options::{Family, query_options},
-    port::{AutopilotHealth, KeyringOp, KeyringPool, PeerSelector, ServerHealth},
+    port::{KeyringOp, KeyringPool, PeerSelector},
     read::Read,
     reply::Reply,
 };
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use rpc::report::{AutopilotReport, ServerReport, ServerRole, ZoneReport};
 use runtime::BoxFuture;
 use serde_json::{Value, json};
 use types::{
     Str,
     command::{Command, CommandResponse},
-    member::MemberStatus,
     query::Query,
     validate::error_list,
 };
@@ -178,66 +178,90 @@ pub(crate) fn autopilot_health<'a>(
     _body: Bytes,
 ) -> BoxFuture<'a, Result<Reply, HttpError>> {
     Box::pin(async move {
-        let h = ctx.agent().autopilot_health(ctx.datacenter().as_deref()).await?;
-        let servers: Vec<Value> = h
+        let report = ctx.agent().autopilot(ctx.datacenter().as_deref()).await?;
+        let servers: Vec<Value> = report
             .servers
             .iter()
             .map(|s| {
                 json!({
-                    "ID": s.id, "Name": s.name, "Address": s.address, "SerfStatus": s.serf_status,
-                    "Version": s.version, "Leader": s.leader, "LastContact": api::duration::format(s.last_contact),
+                    "ID": s.id, "Name": s.name, "Address": s.address, "SerfStatus": s.status.as_str(),
+                    "Version": s.version, "Leader": s.leader, "LastContact": last_contact(s),
                     "LastTerm": s.last_term, "LastIndex": s.last_index, "Healthy": s.healthy, "Voter": s.voter,
                     "StableSince": stable_since(s),
                 })
             })
             .collect();
-        let body =
-            json!({ "Healthy": h.healthy, "FailureTolerance": h.failure_tolerance, "Servers": servers });
-        let status = if h.healthy { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS };
+        let body = json!({
+            "Healthy": report.healthy, "FailureTolerance": report.failure_tolerance, "Servers": servers,
+        });
+        let status = if report.healthy { StatusCode::OK } else { StatusCode::TOO_MANY_REQUESTS };
         Ok(Reply::json(body.to_string()).status(status))
     })
 }
 
 pub(crate) fn autopilot_state<'a>(ctx: &'a Ctx<'a>, _body: Bytes) -> BoxFuture<'a, Result<Reply, HttpError>> {
     Box::pin(async move {
-        let h = ctx.agent().autopilot_health(ctx.datacenter().as_deref()).await?;
-        Ok(Reply::json(state(&h).to_string()))
+        let report = ctx.agent().autopilot(ctx.datacenter().as_deref()).await?;
+        Ok(Reply::json(state(&report).to_string()))
     })
 }
 
-fn state(h: &AutopilotHealth) -> Value {
-    let servers: serde_json::Map<String, Value> = h
-        .servers
-        .iter()
-        .map(|s| {
-            let status = match (s.leader, s.voter) {
-                (true, _) => "leader",
-                (false, true) => "voter",
-                (false, false) => "non-voter",
-            };
-            let v = json!({
-                "ID": s.id, "Name": s.name, "Address": s.address, "NodeStatus": s.serf_status,
-                "Version": s.version, "LastContact": api::duration::format(s.last_contact),
-                "LastTerm": s.last_term, "LastIndex": s.last_index, "Healthy": s.healthy,
-                "StableSince": stable_since(s), "ReadReplica": s.read_replica, "Status": status,
-                "Meta": s.meta, "NodeType": if s.read_replica { "read-replica" } else { "voter" },
-            });
-            (s.id.to_string(), v)
-        })
-        .collect();
-    let alive_voters =
-        h.servers.iter().filter(|s| s.voter && s.serf_status == MemberStatus::Alive.as_str()).count() as u64;
-    let voters: Vec<&Str> = h.servers.iter().filter(|s| s.voter).map(|s| &s.id).collect();
-    json!({
-        "Healthy": h.healthy,
-        "FailureTolerance": h.failure_tolerance,
-        "OptimisticFailureTolerance": alive_voters.saturating_sub(1) / 2,
+fn state(report: &AutopilotReport) -> Value {
+    let servers: serde_json::Map<String, Value> =
+        report.servers.iter().map(|s| (s.id.to_string(), server_state(s))).collect();
+    let ids = |wanted: fn(&ServerReport) -> bool| {
+        report.servers.iter().filter(|s| wanted(s)).map(|s| s.id.as_str()).collect::<Vec<_>>()
+    };
+    let mut out = json!({
+        "Healthy": report.healthy,
+        "FailureTolerance": report.failure_tolerance,
+        "OptimisticFailureTolerance": report.optimistic_failure_tolerance,
         "Servers": servers,
-        "Leader": h.servers.iter().find(|s| s.leader).map_or("", |s| s.id.as_str()),
-        "Voters": voters,
-    })
+        "Leader": ids(|s| s.leader).first().copied().unwrap_or_default(),
+        "Voters": ids(|s| s.voter),
+    });
+    // Both are left out when there are none.
+    let replicas = ids(|s| s.role == ServerRole::ReadReplica);
+    if !replicas.is_empty() {
+        out["ReadReplicas"] = json!(replicas);
+    }
+    if !report.zones.is_empty() {
+        let zones: serde_json::Map<String, Value> = report.zones.iter().map(zone_state).collect();
+        out["RedundancyZones"] = Value::Object(zones);
+    }
+    out
 }
 
-fn stable_since(s: &ServerHealth) -> String {
+fn server_state(s: &ServerReport) -> Value {
+    let status = match (s.leader, s.voter) {
+        (true, _) => "leader",
+        (false, true) => "voter",
+        (false, false) => "non-voter",
+    };
+    let mut out = json!({
+        "ID": s.id, "Name": s.name, "Address": s.address, "NodeStatus": s.status.as_str(),
+        "Version": s.version, "LastContact": last_contact(s),
+        "LastTerm": s.last_term, "LastIndex": s.last_index, "Healthy": s.healthy,
+        "StableSince": stable_since(s), "ReadReplica": s.role == ServerRole::ReadReplica, "Status": status,
+        "Meta": s.meta, "NodeType": s.role.as_str(),
+    });
+    if !s.zone.is_empty() {
+        out["RedundancyZone"] = json!(s.zone);
+    }
+    out
+}
+
+fn zone_state(zone: &ZoneReport) -> (String, Value) {
+    let body = json!({
+        "Servers": zone.servers, "Voters": zone.voters, "FailureTolerance": zone.failure_tolerance,
+    });
+    (zone.name.to_string(), body)
+}
+
+fn last_contact(s: &ServerReport) -> String {
+    api::duration::format(s.last_contact)
+}
+
+fn stable_since(s: &ServerReport) -> String {
     api::time::rfc3339(i64::try_from(s.stable_since_ms).unwrap_or(i64::MAX))
 }

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http_api::port::*;
 use parking_lot::Mutex;
+use rpc::report::AutopilotReport;
 use runtime::BoxFuture;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::{Notify, mpsc};
@@ -243,8 +244,8 @@ impl OperatorPort for MockAgent {
     fn raft_transfer_leader(&self, id: Option<&str>) -> PortFuture<'_, ()> {
         self.call(format!("transfer {id:?}"))
     }
-    fn autopilot_health(&self, dc: Option<&str>) -> PortFuture<'_, AutopilotHealth> {
-        other(dc, AutopilotHealth { healthy: false, ..AutopilotHealth::default() })
+    fn autopilot(&self, dc: Option<&str>) -> PortFuture<'_, AutopilotReport> {
+        other(dc, AutopilotReport::default())
     }
     fn keyring(&self, _op: KeyringOp, _relay_factor: u8) -> PortFuture<'_, Vec<KeyringPool>> {
         other(None, self.pools.lock().clone())
