@@ -71,6 +71,9 @@ impl Store {
     ) -> CommandResponse {
         let index = ctx.index;
         let answer = |r: Result<(), Str>| r.map_or_else(CommandResponse::Refused, |()| CommandResponse::Ok);
+        if let Err(missing) = self.owners_exist(command) {
+            return CommandResponse::Refused(missing);
+        }
         match command {
             Command::Noop => CommandResponse::Ok,
             Command::Register(request) => {

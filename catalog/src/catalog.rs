@@ -18,5 +18,5 @@ pub(crate) use deregister::deregister;
 pub(crate) use edit::{Broken, Edit};
 pub(crate) use group::{Group, Instance};
 pub(crate) use rebuild::Rebuild;
-pub(crate) use register::register;
+pub(crate) use register::{register, row_tenancy};
 pub(crate) use tables::{Catalog, NodeRow, NodeTable, RowKey, ServiceTable};

@@ -2,11 +2,12 @@
 //!
 //! The default partition, and the default namespace of each, are always there and have no row until somebody describes them.
 
-use crate::{changes::ChangeSet, store::Store, topic::Topic};
+use crate::{catalog::row_tenancy, changes::ChangeSet, store::Store, topic::Topic};
 use imbl::OrdMap;
 use std::sync::Arc;
 use types::{
     Str, Tenancy,
+    command::Command,
     record::{Namespace, Partition, RaftIndex},
 };
 
@@ -91,6 +92,39 @@ fn checked(what: &str, name: &str) -> Result<(), Str> {
 }
 
 impl Store {
+    /// That partition and namespace exist.
+    ///
+    /// # Errors
+    /// The text that clients see.
+    pub(crate) fn owner_exists(&self, owner: &Tenancy) -> Result<(), Str> {
+        if owner.is_default() || self.tenancies.namespace(owner.partition(), owner.namespace()).is_some() {
+            return Ok(());
+        }
+        Err(owner.missing(self.tenancies.partition(owner.partition()).is_some()))
+    }
+
+    /// That whatever a command would bring into being gets an owner that exists. What is removed, replicated or restored is
+    /// not asked for its owner.
+    ///
+    /// # Errors
+    /// The text that clients see.
+    pub(crate) fn owners_exist(&self, command: &Command) -> Result<(), Str> {
+        match command {
+            Command::Register(request) => {
+                let service = request.service.iter().map(|s| &s.tenancy);
+                let given = service.chain(request.checks.iter().map(|c| &c.tenancy));
+                let mut rows = given.map(|given| row_tenancy(request, given));
+                self.owner_exists(&request.tenancy)?;
+                rows.try_for_each(|owner| self.owner_exists(&owner))
+            }
+            Command::Kv { tenancy, op } if op.written_key().is_some() => self.owner_exists(tenancy),
+            Command::ConfigEntrySet { entry, .. } => self.owner_exists(&entry.tenancy),
+            Command::ManualVips { tenancy, .. } => self.owner_exists(tenancy),
+            Command::SessionCreate(session) => self.owner_exists(&session.tenancy),
+            _ => Ok(()),
+        }
+    }
+
     /// Stores a partition.
     ///
     /// # Errors

@@ -161,6 +161,7 @@ impl Store {
         op: &TxnOp,
         changes: &mut ChangeSet,
     ) -> Outcome {
+        self.owner_exists(op.owner())?;
         match op {
             TxnOp::Kv { .. } => self.txn_kv(ctx, op, changes),
             TxnOp::Node { verb, node } => self.txn_write_node(ctx, datacenter, verb, node, changes),

@@ -135,6 +135,10 @@ fn owners_do_not_see_each_other() {
     let mut w = World::default();
     let mut e = defaults("web", "http");
     e.tenancy = Tenancy::new("", "team");
+    let CommandResponse::Refused(text) = write(&mut w, e.clone(), None) else { panic!("was not refused") };
+    assert_eq!(text, "Namespace \"team\" does not exist in partition \"default\"");
+    w.owner(&e.tenancy);
+    w.owner(&Tenancy::new("", "other"));
     put(&mut w, e);
     assert_eq!(w.read(&all()).0, QueryResult::ConfigEntries(Vec::new()));
     let refused = {

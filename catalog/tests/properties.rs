@@ -8,7 +8,7 @@ use catalog::{ApplyCtx, ChangeSet, CheckState, Scope, Store, Topic, run_query, s
 use proptest::{collection::vec, prelude::*};
 use support::{any::*, asked::queries, *};
 use types::{
-    Str,
+    Str, Tenancy,
     command::Command,
     query::{Query, QueryResult},
 };
@@ -32,7 +32,7 @@ proptest! {
     fn whoever_waits_is_told(commands in vec(a_command(), 1..40)) {
         let queries = queries();
         let meta: [(Str, Str); 1] = [("zone".into(), "a".into())];
-        let mut store = Store::new();
+        let mut store = universe();
         for (i, command) in commands.iter().enumerate() {
             let before = store.clone();
             let changes = apply(&mut store, i as u64 + 2, command);
@@ -68,7 +68,7 @@ proptest! {
         cut in any::<prop::sample::Index>(),
     ) {
         let cut = cut.index(commands.len());
-        let (mut one, mut other) = (Store::new(), Store::new());
+        let (mut one, mut other) = (universe(), universe());
         for (i, command) in commands.iter().enumerate() {
             if i == cut {
                 let bytes = snapshot_of(&other);
@@ -85,8 +85,33 @@ proptest! {
     }
 
     #[test]
+    fn nothing_is_kept_for_an_owner_that_does_not_exist(commands in vec(a_command(), 1..60)) {
+        let mut store = universe();
+        for (i, command) in commands.iter().enumerate() {
+            apply(&mut store, i as u64 + 2, command);
+            for tenancy in [Tenancy::new("", "team"), Tenancy::new("p", ""), Tenancy::new("p", "team")] {
+                let (partition, name) = (tenancy.partition().into(), Some(tenancy.namespace().into()));
+                let (found, _) = run_query(&store, &Query::Namespaces { partition, name }, &[]);
+                if found != QueryResult::Namespaces(Vec::new()) {
+                    continue;
+                }
+                for query in [
+                    Query::KvKeys { tenancy: tenancy.clone(), prefix: "".into(), separator: "".into() },
+                    Query::Sessions { tenancy: tenancy.clone() },
+                    Query::ConfigEntries { tenancy: tenancy.clone(), kind: None },
+                    Query::Services { tenancy: tenancy.clone(), peer: Default::default() },
+                ] {
+                    let (kept, _) = run_query(&store, &query, &[]);
+                    let nothing = run_query(&Store::new(), &query, &[]).0;
+                    prop_assert_eq!(kept, nothing, "after {:?}", command);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn registering_again_changes_nothing(before in vec(a_command(), 0..20), again in a_register()) {
-        let mut store = Store::new();
+        let mut store = universe();
         for (i, command) in before.iter().chain([&again]).enumerate() {
             apply(&mut store, i as u64 + 2, command);
         }
@@ -107,7 +132,7 @@ proptest! {
         flip in 1..=255u8,
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut store = Store::new();
+        let mut store = universe();
         for (i, command) in commands.iter().enumerate() {
             apply(&mut store, i as u64 + 2, command);
         }

@@ -219,6 +219,14 @@ fn namespaces_and_partitions_are_apart() {
     let mut r = checked(with(node("n1", 1), service("web")), check("c", "web", "passing"));
     r.checks.push(check("n", "", "warning"));
     r.tenancy = team.clone();
+    assert_eq!(w.refused(r.clone()), "Partition \"p\" does not exist");
+    w.owner(&Tenancy::new("p", "other"));
+    assert_eq!(w.refused(r.clone()), "Namespace \"team\" does not exist in partition \"p\"");
+    // The node's partition exists, the namespace of its service does not.
+    let mut service = r.clone();
+    (service.tenancy, service.service.as_mut().unwrap().tenancy) = (Tenancy::new("p", ""), team.clone());
+    assert_eq!(w.refused(service), "Namespace \"team\" does not exist in partition \"p\"");
+    w.owner(&team);
     w.ok(r);
     assert_eq!(w.health("web").0.len(), 0);
     assert_eq!(w.node("n1"), None);

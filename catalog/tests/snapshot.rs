@@ -39,6 +39,7 @@ fn state() -> Store {
         vec![Upstream { destination_name: "db".into(), local_bind_port: 1234, ..Default::default() }];
     w.ok(with(node("n1", 1), p));
     w.ok(with(node("n1", 1), proxy("gone-proxy", "gone")));
+    w.owner(&Tenancy::new("", "team"));
     w.ok(with(node("n2", 0), NodeService { tenancy: Tenancy::new("", "team"), ..service("api") }));
     w.deregister("n1", "gone-proxy", "");
     for key in ["a", "b", "c/d"] {
@@ -54,7 +55,7 @@ fn state() -> Store {
         roots: vec![CaRoot { id: "r1".into(), active: true, ..Default::default() }],
     });
     w.apply(Command::AutopilotSet {
-        config: AutopilotConfig { min_quorum: 3, ..Default::default() },
+        config: AutopilotConfig { min_quorum: 3, redundancy_zone_tag: "zone".into(), ..Default::default() },
         cas: None,
     });
     w.store

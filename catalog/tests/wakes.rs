@@ -7,14 +7,17 @@
 
 mod support;
 
-use catalog::{ApplyCtx, ChangeSet, Store, run_query, topics_of};
+use catalog::{ApplyCtx, ChangeSet, run_query, topics_of};
 use proptest::{
     collection::vec,
     strategy::{Strategy, ValueTree},
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
 use std::{collections::BTreeMap, fmt::Debug};
-use support::{any::a_command, asked::queries};
+use support::{
+    any::{a_command, universe},
+    asked::queries,
+};
 use types::{
     Str,
     command::Command,
@@ -212,7 +215,7 @@ fn nobody_else_is_woken() {
     let mut counts = BTreeMap::<(String, String, String), Count>::new();
     for _ in 0..HISTORIES {
         let commands = vec(a_command(), 1..COMMANDS).new_tree(&mut runner).unwrap().current();
-        let mut store = Store::new();
+        let mut store = universe();
         for (i, command) in commands.iter().enumerate() {
             let before = store.clone();
             let mut changes = ChangeSet::new();

@@ -111,7 +111,7 @@ fn prepare_check(request: &Register, given: &HealthCheck) -> Result<HealthCheck,
 }
 
 /// A row lives in the partition of its node, and in the namespace of the request unless it names its own.
-fn row_tenancy(request: &Register, given: &Tenancy) -> Tenancy {
+pub(crate) fn row_tenancy(request: &Register, given: &Tenancy) -> Tenancy {
     if given.namespace() == "default" || *given == request.tenancy {
         request.tenancy.clone()
     } else {

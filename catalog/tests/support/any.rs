@@ -1,6 +1,7 @@
 //! Commands over a small universe of names, so that they meet.
 
 use super::{check, node, proxy, service};
+use catalog::{ApplyCtx, ChangeSet, Store};
 use proptest::{collection::vec, prelude::*};
 use types::{
     DatacenterName, PeerName, Str, Tenancy,
@@ -9,7 +10,7 @@ use types::{
     coordinate::{Coordinate, CoordinateRow},
     entry::*,
     prepared::PreparedQuery,
-    record::{FederationState, NodeService, ServiceConnect, Session, SessionBehavior},
+    record::{FederationState, Namespace, NodeService, Partition, ServiceConnect, Session, SessionBehavior},
     txn::{KvVerb, RowVerb, TxnOp},
 };
 
@@ -135,13 +136,9 @@ fn a_tenancy() -> impl Strategy<Value = Command> {
     (one_of(&NAMES), one_of(&NAMES), 0..4u8).prop_map(|(partition, name, kind)| {
         let (partition, name) = (Str::new(partition), Str::new(name));
         match kind {
-            0 => Command::PartitionSet(Box::new(types::record::Partition { name, ..Default::default() })),
+            0 => Command::PartitionSet(Box::new(Partition { name, ..Default::default() })),
             1 => Command::PartitionDelete { name },
-            2 => Command::NamespaceSet(Box::new(types::record::Namespace {
-                partition,
-                name,
-                ..Default::default()
-            })),
+            2 => Command::NamespaceSet(Box::new(Namespace { partition, name, ..Default::default() })),
             _ => Command::NamespaceDelete { partition, name },
         }
     })
@@ -316,6 +313,19 @@ fn a_rule() -> impl Strategy<Value = Command> {
         Command::ManualVips { tenancy, service: service.into(), addresses }
     });
     prop_oneof![federation, authority, addresses]
+}
+
+/// A state in which all owners of [`tenancy`] exist, after one entry of the log.
+pub fn universe() -> Store {
+    let mut store = Store::new();
+    let partition = Command::PartitionSet(Box::new(Partition { name: "p".into(), ..Default::default() }));
+    let namespace = |partition: &str| {
+        let (partition, name) = (partition.into(), "team".into());
+        Command::NamespaceSet(Box::new(Namespace { partition, name, ..Default::default() }))
+    };
+    let command = Command::Batch(vec![partition, namespace("default"), namespace("p")]);
+    store.apply(&ApplyCtx { index: 1, proposed_at_ms: 1 }, &command, &mut ChangeSet::new());
+    store
 }
 
 pub fn a_command() -> impl Strategy<Value = Command> {

@@ -9,7 +9,7 @@ use types::{
     PeerName, Str, Tenancy,
     command::{Command, CommandResponse, Deregister, KvOp, Register},
     query::{Query, QueryResult, ServiceLookup},
-    record::{HealthCheck, NodeService, ServiceKind, ServiceProxy},
+    record::{HealthCheck, Namespace, NodeService, Partition, ServiceKind, ServiceProxy},
 };
 
 #[derive(Default)]
@@ -49,6 +49,14 @@ impl World {
         };
         assert_eq!(self.apply(Command::Deregister(d)), CommandResponse::Ok);
         self.index
+    }
+    /// Makes a namespace, and its partition.
+    pub fn owner(&mut self, tenancy: &Tenancy) {
+        let (partition, name) = (tenancy.partition(), tenancy.namespace());
+        let made = Partition { name: partition.into(), ..Default::default() };
+        assert_eq!(self.apply(Command::PartitionSet(Box::new(made))), CommandResponse::Ok);
+        let made = Namespace { partition: partition.into(), name: name.into(), ..Default::default() };
+        assert_eq!(self.apply(Command::NamespaceSet(Box::new(made))), CommandResponse::Ok);
     }
     pub fn kv(&mut self, op: KvOp) -> CommandResponse {
         self.apply(Command::Kv { tenancy: Tenancy::default(), op })

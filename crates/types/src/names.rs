@@ -77,6 +77,15 @@ impl Tenancy {
     pub fn is_default(&self) -> bool {
         self.partition.is_none() && self.namespace.is_none()
     }
+    /// What clients read when it does not exist, while its partition does or does not.
+    pub fn missing(&self, partition_exists: bool) -> Str {
+        let (partition, namespace) = (self.partition(), self.namespace());
+        Str::from(if partition_exists {
+            format!("Namespace {namespace:?} does not exist in partition {partition:?}")
+        } else {
+            format!("Partition {partition:?} does not exist")
+        })
+    }
     /// The same partition with the default namespace: the owner of nodes.
     pub fn node_scope(&self) -> Self {
         Self { partition: self.partition.clone(), namespace: None }

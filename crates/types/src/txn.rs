@@ -148,6 +148,16 @@ impl TxnOp {
             }
         }
     }
+
+    /// Owner of what it is about.
+    pub fn owner(&self) -> &Tenancy {
+        match self {
+            Self::Kv { tenancy, .. } => tenancy,
+            Self::Node { node, .. } => &node.tenancy,
+            Self::Service { service, .. } => &service.tenancy,
+            Self::Check { check, .. } => &check.tenancy,
+        }
+    }
 }
 
 /// What one operation found or wrote.

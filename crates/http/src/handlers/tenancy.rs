@@ -153,19 +153,14 @@ pub(crate) async fn must_exist(ctx: &Ctx<'_>) -> Result<(), HttpError> {
         return Ok(());
     }
     let (partition, namespace) = (Str::new(tenancy.partition()), Str::new(tenancy.namespace()));
-    let query = Query::Namespaces { partition: partition.clone(), name: Some(namespace.clone()) };
+    let query = Query::Namespaces { partition: partition.clone(), name: Some(namespace) };
     let QueryResult::Namespaces(found) = stored(ctx, query).await? else { return Err(unexpected()) };
     if !found.is_empty() {
         return Ok(());
     }
-    let partitions = stored(ctx, Query::Partitions { name: Some(partition.clone()) }).await?;
-    let quote = api::decode::quote;
-    Err(HttpError::bad_request(match partitions {
-        QueryResult::Partitions(rows) if rows.is_empty() => {
-            format!("Partition {} does not exist", quote(&partition))
-        }
-        _ => format!("Namespace {} does not exist in partition {}", quote(&namespace), quote(&partition)),
-    }))
+    let partitions = stored(ctx, Query::Partitions { name: Some(partition) }).await?;
+    let there = !matches!(partitions, QueryResult::Partitions(rows) if rows.is_empty());
+    Err(HttpError::bad_request(tenancy.missing(there)))
 }
 
 /// Whether a request is about partitions and namespaces themselves, or needs none.
