@@ -119,6 +119,8 @@ impl Case {
 pub struct Gap {
     /// Name of the case.
     pub case: String,
+    /// Which part of it: `verdicts` or `agents`.
+    pub part: String,
     /// Why.
     pub reason: String,
 }
