@@ -6,9 +6,15 @@ mod template;
 use crate::{changes::ChangeSet, store::Store, topic::Topic};
 use imbl::OrdMap;
 use std::sync::Arc;
-use types::{Str, Tenancy, names::fold, prepared::PreparedQuery, record::RaftIndex};
+use types::{
+    Str, Tenancy,
+    names::fold,
+    prepared::{NAME_MAX, PreparedQuery},
+    record::RaftIndex,
+};
 
 pub(crate) use execute::execute;
+use template::Expression;
 
 /// Prepared queries of this datacenter.
 #[derive(Clone, Default, PartialEq, Debug)]
@@ -18,6 +24,8 @@ pub(crate) struct QueryTable {
     names: OrdMap<Str, Str>,
     /// Folded prefix to id.
     templates: OrdMap<Str, Str>,
+    /// Compiled expressions of templates, by id.
+    expressions: OrdMap<Str, Expression>,
     /// Queries by session.
     sessions: OrdMap<(Str, Str), ()>,
     /// Last change.
@@ -39,9 +47,17 @@ impl QueryTable {
         if let Some(id) = self.names.get(&folded).filter(|_| !folded.is_empty()) {
             return self.rows.get(id);
         }
-        // Prefixes of a name are all there are to try; names are bounded by what a path or a question holds.
-        let ends = (0..=folded.len()).rev().filter(|n| folded.is_char_boundary(*n));
-        ends.take(1024).find_map(|n| self.templates.get(&folded[..n])).and_then(|id| self.rows.get(id))
+        // Longer prefixes than there may be names are none.
+        let ends = (0..=folded.len().min(NAME_MAX)).rev().filter(|n| folded.is_char_boundary(*n));
+        ends.into_iter().find_map(|n| self.templates.get(&folded[..n])).and_then(|id| self.rows.get(id))
+    }
+
+    /// Makes a query of a template for a name.
+    ///
+    /// # Errors
+    /// What is wrong with the template.
+    fn made(&self, template: &PreparedQuery, name: &str) -> Result<PreparedQuery, String> {
+        template::render(template, self.expressions.get(&template.id), name, "")
     }
 
     /// Puts a row where it is found; nothing else moves.
@@ -55,6 +71,10 @@ impl QueryTable {
         if !query.session.is_empty() {
             self.sessions.insert((query.session.clone(), query.id.clone()), ());
         }
+        // One that cannot be compiled was not taken.
+        if let Ok(Some(expression)) = template::compile(&query) {
+            self.expressions.insert(query.id.clone(), expression);
+        }
         self.rows.insert(query.id.clone(), query);
     }
 
@@ -65,6 +85,7 @@ impl QueryTable {
         if names.get(&name).is_some_and(|held| *held == query.id) {
             names.remove(&name);
         }
+        self.expressions.remove(id);
         self.sessions.remove(&(query.session.clone(), query.id.clone()));
         Some(query)
     }

@@ -88,6 +88,8 @@ fn names_are_unique_and_found_by_name_and_prefix() {
     assert_eq!(service("geo-x"), Some("x".into()));
     assert_eq!(service("Geo-DB-master"), Some("master".into()), "the longest prefix");
     assert_eq!(service("other"), Some("other".into()), "the one of every name");
+    let long = "m".repeat(2000);
+    assert_eq!(service(&format!("geo-{long}")), Some(long.clone()), "of a name of any length");
     assert!(run(&w, named("id-2")).error.contains("only be resolved up by name, not by ID"));
     // A new name frees the old one.
     stored(&mut w, query("id-1", "new", "web"), false).unwrap();
@@ -122,7 +124,9 @@ fn filters_order_and_limit() {
         let mut s = service("web");
         s.tags = Some(vec![if i % 2 == 0 { "even".into() } else { "odd".into() }]);
         s.meta = Some([("n".into(), Str::from(i.to_string()))].into());
-        w.ok(checked(with(node(name, 1 + i as u32), s), check("c", "web", state)));
+        let mut node = node(name, 1 + i as u32);
+        node.address = format!("10.0.0.{}", i + 1).into();
+        w.ok(checked(with(node, s), check("c", "web", state)));
     }
     let found = |w: &World, change: &dyn Fn(&mut PreparedQuery), asked: &dyn Fn(&mut Execute)| {
         let mut q = query("id", "q", "web");
@@ -154,8 +158,9 @@ fn filters_order_and_limit() {
     assert_eq!(found(&w, &|q| q.service.near = "n4".into(), &|e| e.near = "n1".into()), "n1 n2 n4");
     assert_eq!(found(&w, &|q| q.service.near = "_agent".into(), &|e| e.agent = "n2".into()), "n2 n4 n1");
     let own = |e: &mut Execute| e.source = Some([10, 0, 0, 2].into());
-    let by_ip = found(&w, &|q| q.service.near = "_ip".into(), &own);
-    assert_eq!(by_ip.split(' ').count(), 3, "{by_ip}");
+    assert_eq!(found(&w, &|q| q.service.near = "_ip".into(), &own), "n2 n4 n1");
+    let stranger = |e: &mut Execute| e.source = Some([10, 9, 9, 9].into());
+    assert_eq!(found(&w, &|q| q.service.near = "_ip".into(), &stranger), "n1 n2 n4", "nobody is there");
     let orders: std::collections::BTreeSet<String> =
         (1..50).map(|seed| found(&w, &|_| {}, &|e| e.seed = seed)).collect();
     assert_eq!(orders.len(), 6, "every order comes up");

@@ -1,6 +1,5 @@
 //! From a query to instances.
 
-use super::template;
 use crate::{coordinates::Distances, query::run_query, scope::Scope, store::Store};
 use std::sync::Arc;
 use types::{
@@ -56,7 +55,7 @@ fn resolve(store: &Store, id_or_name: &str) -> Result<Option<Arc<PreparedQuery>>
     if !query.is_template() {
         return Ok(Some(query.clone()));
     }
-    let made = template::render(query, id_or_name, "").map_err(Str::from)?;
+    let made = store.queries.made(query, id_or_name).map_err(Str::from)?;
     Ok(Some(Arc::new(made)))
 }
 

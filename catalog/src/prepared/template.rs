@@ -3,7 +3,7 @@
 //! `$${` stands for `${`. Within the braces: a variable, `match(N)`, a number, or a text in quotes.
 
 use regex::{Regex, RegexBuilder};
-use std::collections::BTreeMap;
+use std::{cell::Cell, collections::BTreeMap};
 use types::{
     Str,
     prepared::{NAME_PREFIX_MATCH, PreparedQuery},
@@ -11,6 +11,19 @@ use types::{
 
 /// Largest compiled expression, bytes: it lies in the state of every server.
 const REGEXP_BYTES_MAX: usize = 1 << 20;
+
+/// Most bytes that all texts of one template may become.
+const MADE_BYTES_MAX: usize = 1 << 18;
+
+/// A compiled expression of a template; equal when the text is.
+#[derive(Clone, Debug)]
+pub(super) struct Expression(Regex);
+
+impl PartialEq for Expression {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
 
 /// What variables stand for.
 struct Values<'a> {
@@ -20,6 +33,8 @@ struct Values<'a> {
     segment: &'a str,
     /// Groups of the expression, the whole match first; empty where it does not match.
     groups: Vec<&'a str>,
+    /// How many bytes may still be made of them.
+    left: Cell<usize>,
 }
 
 /// What is wrong with a template, in words; a query that is none is fine.
@@ -30,31 +45,41 @@ pub(super) fn check(query: &PreparedQuery) -> Result<(), String> {
     if query.template.kind.is_empty() {
         return Ok(());
     }
-    render(query, &query.name, "").map(drop)
+    let expression = compile(query)?;
+    render(query, expression.as_ref(), &query.name, "").map(drop)
 }
 
-fn compile(regexp: &str) -> Result<Option<Regex>, String> {
-    if regexp.is_empty() {
+/// The expression of a template, if it has one.
+///
+/// # Errors
+/// Why it is none.
+pub(super) fn compile(query: &PreparedQuery) -> Result<Option<Expression>, String> {
+    if !query.is_template() || query.template.regexp.is_empty() {
         return Ok(None);
     }
-    let compiled = RegexBuilder::new(regexp).size_limit(REGEXP_BYTES_MAX).build();
-    compiled.map(Some).map_err(|e| format!("Bad Regexp: {e}"))
+    let compiled = RegexBuilder::new(&query.template.regexp).size_limit(REGEXP_BYTES_MAX).build();
+    compiled.map(|re| Some(Expression(re))).map_err(|e| format!("Bad Regexp: {e}"))
 }
 
 /// The query that a template makes for `name`.
 ///
 /// # Errors
 /// What is wrong with the template.
-pub(super) fn render(template: &PreparedQuery, name: &str, segment: &str) -> Result<PreparedQuery, String> {
+pub(super) fn render(
+    template: &PreparedQuery,
+    expression: Option<&Expression>,
+    name: &str,
+    segment: &str,
+) -> Result<PreparedQuery, String> {
     if template.template.kind != NAME_PREFIX_MATCH {
         return Err(format!("Bad Template.Type '{}'", template.template.kind));
     }
-    let regexp = compile(&template.template.regexp)?;
-    let found = regexp.as_ref().and_then(|re| re.captures(name));
+    let found = expression.and_then(|re| re.0.captures(name));
     let groups = found.iter().flat_map(|c| c.iter().map(|g| g.map_or("", |g| g.as_str()))).collect();
     // The prefix fits but for letter case; its length may differ where case changes it.
     let suffix = name.get(template.name.len()..).unwrap_or("");
-    let values = Values { full: name, prefix: &template.name, suffix, segment, groups };
+    let left = Cell::new(MADE_BYTES_MAX);
+    let values = Values { full: name, prefix: &template.name, suffix, segment, groups, left };
     let fill = |field: &dyn Fn() -> String, text: &mut Str| -> Result<(), String> {
         if text.contains('$') {
             *text = Str::from(filled(text, &values).map_err(|e| e.within(&field()))?);
@@ -141,7 +166,10 @@ fn filled(text: &str, values: &Values<'_>) -> Result<String, Fault> {
         let inner = &rest[..close];
         let offset = inner.len() - inner.trim_start().len();
         let value = evaluate(inner.trim(), values).map_err(|(what, meaning)| fault(offset, what, meaning))?;
-        out.push_str(&value);
+        let left = values.left.get().checked_sub(value.len());
+        let too_long = || fault(offset, format!("more than {MADE_BYTES_MAX} bytes would be made"), true);
+        values.left.set(left.ok_or_else(too_long)?);
+        out.push_str(value);
         at = open + 2 + close + 1;
     }
     out.push_str(&text[at..]);
@@ -157,16 +185,16 @@ fn closing(rest: &str) -> Option<usize> {
     })
 }
 
-fn evaluate(expression: &str, values: &Values<'_>) -> Result<String, (String, bool)> {
+fn evaluate<'a>(expression: &'a str, values: &Values<'a>) -> Result<&'a str, (String, bool)> {
     let is_name = |s: &str| {
         s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'))
             && s.as_bytes().first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
     };
     if let Some(inner) = expression.strip_prefix('"').and_then(|s| s.strip_suffix('"')) {
-        return Ok(inner.to_owned());
+        return Ok(inner);
     }
     if !expression.is_empty() && expression.bytes().all(|b| b.is_ascii_digit()) {
-        return Ok(expression.to_owned());
+        return Ok(expression);
     }
     if let Some((function, arguments)) = expression.strip_suffix(')').and_then(|s| s.split_once('(')) {
         let function = function.trim_end();
@@ -182,7 +210,7 @@ fn evaluate(expression: &str, values: &Values<'_>) -> Result<String, (String, bo
             return Err((format!("match needs one number, got {number:?}"), true));
         }
         let group = number.parse::<usize>().ok().and_then(|n| values.groups.get(n));
-        return Ok(group.copied().unwrap_or("").to_owned());
+        return Ok(group.copied().unwrap_or(""));
     }
     let value = match expression {
         "name.full" => values.full,
@@ -192,7 +220,7 @@ fn evaluate(expression: &str, values: &Values<'_>) -> Result<String, (String, bo
         name if is_name(name) => return Err((format!("unknown variable accessed: {name}"), true)),
         other => return Err((format!("expected an expression, got {other:?}"), false)),
     };
-    Ok(value.to_owned())
+    Ok(value)
 }
 
 #[cfg(test)]
@@ -218,7 +246,8 @@ mod tests {
     }
 
     fn made(service: &str, regexp: &str, name: &str) -> Result<String, String> {
-        render(&template(service, regexp), name, "seg")
+        let template = template(service, regexp);
+        render(&template, compile(&template)?.as_ref(), name, "seg")
             .map(|q| format!("{} {}", q.service.service, q.service.tags.unwrap_or_default().join(",")))
     }
 
@@ -234,6 +263,22 @@ mod tests {
         );
         assert_eq!(made("${match(1)}", regexp, "geo-x").unwrap(), " fixed", "no match, no groups");
         assert_eq!(made("${ agent.segment }$${x}${\"}\"}$", "", "geo-").unwrap(), "seg${x}}$ fixed");
+    }
+
+    /// It is looked at while an entry of the log is applied: what is too large must not take the server with it.
+    #[test]
+    fn what_a_template_makes_is_bounded() {
+        let mut long = template(&"${name.full}".repeat(1000), "");
+        long.name = "x".repeat(300).into();
+        let why = check(&long).unwrap_err();
+        assert!(why.ends_with("more than 262144 bytes would be made"), "{}", &why[why.len() - 200..]);
+        // In all texts together.
+        let mut many = template("${name.full}", "");
+        many.name = "x".repeat(1000).into();
+        many.service.tags = Some(vec!["${name.full}".into(); 300]);
+        assert!(check(&many).unwrap_err().contains("in Service.Tags[261]: "));
+        many.service.tags = Some(vec!["${name.full}".into(); 200]);
+        assert_eq!(check(&many), Ok(()));
     }
 
     #[test]

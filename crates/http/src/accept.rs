@@ -130,7 +130,8 @@ fn admit(
         match tls {
             None => conn::drive(shared, io, peer, shutdown).await,
             Some(tls) => {
-                if let Some(io) = secure(&shared, &tls, io, peer).await {
+                // A handshake is large, and over soon.
+                if let Some(io) = Box::pin(secure(&shared, &tls, io, peer)).await {
                     conn::drive(shared, io, peer, shutdown).await;
                 }
             }

@@ -9,11 +9,11 @@ use crate::{
     read,
     reply::{Content, Reply, ReplyBody},
     respond::{Wants, accepts_gzip, api_response, plain_response},
-    route::{BodyLimit, Handler, Route, Target, clean},
+    route::{BodyLimit, Handler, ReadFn, Route, Target, clean},
     server::Shared,
     ui,
 };
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, request::Parts};
 use hyper::body::Incoming;
 use percent_encoding::percent_decode_str;
 use runtime::Shutdown;
@@ -29,7 +29,10 @@ pub(crate) async fn answer(
     stop: &Shutdown,
 ) -> Response<ReplyBody> {
     let config = shared.config.load_full();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    if may_wait(&parts) {
+        take_over(&mut parts);
+    }
     let path = parts.uri.path();
     let Ok(decoded) = decode_path(path, config.allow_unprintable) else {
         return plain_response(Reply::new(StatusCode::BAD_REQUEST, Content::None, ""), None);
@@ -42,7 +45,7 @@ pub(crate) async fn answer(
         Target::AddSlash => return redirect(&parts.method, &format!("{path}/"), parts.uri.query()),
         Target::None if path.starts_with("/debug/pprof/") => {
             let below = path.trim_start_matches("/debug/pprof/");
-            return ui::profiling(&config, below, parts.uri.query().unwrap_or(""), stop).await;
+            return Box::pin(ui::profiling(&config, below, parts.uri.query().unwrap_or(""), stop)).await;
         }
         Target::None => return ui::outside_the_api(&config, path, &decoded),
     };
@@ -68,6 +71,24 @@ pub(crate) async fn answer(
     };
     shared.agent.request_done(route.pattern, parts.method.as_str(), begun.elapsed());
     api_response(reply, wants, &config)
+}
+
+/// Whether a request is one of those that are answered when something changes.
+fn may_wait(parts: &Parts) -> bool {
+    parts.method == Method::GET && parts.uri.query().is_some_and(|query| query.contains("index="))
+}
+
+/// Copies what a request shares with the buffer that it was read into: as long as that is in use, the connection takes another
+/// one to read on, and who waits would hold two.
+fn take_over(parts: &mut Parts) {
+    if let Ok(uri) = parts.uri.to_string().parse() {
+        parts.uri = uri;
+    }
+    for value in parts.headers.values_mut() {
+        if let Ok(own) = HeaderValue::from_bytes(value.as_bytes()) {
+            *value = own;
+        }
+    }
 }
 
 /// Block list, OPTIONS, method, write address, handler.
@@ -99,19 +120,13 @@ async fn respond(
         return Reply::from(HttpError::from(e)).with("retry-after", RETRY_AFTER);
     }
     if !crate::handlers::tenancy::is_exempt(route.pattern, ctx.method)
-        && let Err(e) = crate::handlers::tenancy::must_exist(ctx).await
+        && let Err(e) = Box::pin(crate::handlers::tenancy::must_exist(ctx)).await
     {
         return e.into();
     }
     let handled = match handler {
         Handler::Now(f) => f(ctx),
-        Handler::Read(f) => match f(ctx) {
-            Ok(mut plan) => {
-                plan.wan_addrs = ctx.config.translate_wan_addrs && plan.options.datacenter.is_some();
-                Ok(run(ctx, plan, wants.gzip, stop).await)
-            }
-            Err(e) => Err(e),
-        },
+        Handler::Read(f) => return read(ctx, f, wants.gzip, stop).await,
         Handler::Wait(f, limit) => {
             let (max, see) = match limit {
                 BodyLimit::Default => (ctx.config.max_body, None),
@@ -152,11 +167,17 @@ pub(crate) fn acl_disabled() -> HttpError {
     HttpError::new(StatusCode::UNAUTHORIZED, "ACL support disabled")
 }
 
-/// Runs a read, giving up when the agent ends.
-async fn run(ctx: &Ctx<'_>, plan: read::Read, wants_gzip: bool, stop: &Shutdown) -> Reply {
+/// Runs a read, giving up when the agent ends. Many of these wait at a time: what is rare has a box of its own, so that they are
+/// small.
+async fn read(ctx: &Ctx<'_>, plan: ReadFn, wants_gzip: bool, stop: &Shutdown) -> Reply {
     let server = ctx.server;
+    let mut plan = match plan(ctx) {
+        Ok(plan) => plan,
+        Err(e) => return e.into(),
+    };
+    plan.wan_addrs = ctx.config.translate_wan_addrs && plan.options.datacenter.is_some();
     if let Some(control) = plan.cached {
-        return stop_or(server.agent_cache.answer(server, &plan, control), stop).await;
+        return Box::pin(stop_or(server.agent_cache.answer(server, &plan, control), stop)).await;
     }
     match ctx.params.get("watch") {
         "" => {}

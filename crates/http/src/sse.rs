@@ -18,8 +18,8 @@ use crate::{
 use bytes::Bytes;
 use http::StatusCode;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::mpsc;
-use types::{Str, event::UserEvent};
+use tokio::{sync::mpsc, time::Instant};
+use types::{Str, event::UserEvent, query::Query};
 
 /// Longest silence.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -35,6 +35,11 @@ const AHEAD: usize = 1;
 pub(crate) fn stream(ctx: &Ctx<'_>, mut plan: Read) -> Result<Reply, HttpError> {
     if matches!(plan.shape, Shape::KvRaw | Shape::Pem) {
         return Err(HttpError::bad_request("watch=sse cannot show a raw value"));
+    }
+    if matches!(plan.query, Query::Execute(_)) {
+        return Err(HttpError::bad_request(
+            "watch=sse cannot follow what is executed: watch the services instead",
+        ));
     }
     if let Some(id) = ctx.header("last-event-id") {
         let index = id.trim().parse();
@@ -108,6 +113,7 @@ async fn follow(server: &Arc<Shared>, mut plan: Read, events: &mpsc::Sender<Byte
     plan.options.max_wait = Some(longest);
     let mut pause = RETRY.0;
     loop {
+        let asked = Instant::now();
         let reply = match read::begin(server, &plan, false) {
             read::Begun::Done(reply) => reply,
             read::Begun::Ask(version) => read::ask(server, &plan, version, false).await,
@@ -120,6 +126,8 @@ async fn follow(server: &Arc<Shared>, mut plan: Read, events: &mpsc::Sender<Byte
             ReplyBody::Bytes(body) => change_event(index, reply.status, body),
             ReplyBody::Stream(_) | ReplyBody::Whole(_) => return,
         };
+        // Some answers have no index of their own (a prepared query that is not there): nothing is waited for then.
+        let at_once = index <= plan.options.min_index && asked.elapsed() < longest / 2;
         if !failed {
             // An index that went back belongs to another state: everything is told anew.
             plan.options.min_index = index;
@@ -127,7 +135,7 @@ async fn follow(server: &Arc<Shared>, mut plan: Read, events: &mpsc::Sender<Byte
         if events.send(event).await.is_err() {
             return;
         }
-        if failed {
+        if failed || at_once {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY.1);
         } else {

@@ -452,27 +452,56 @@ impl Service {
         }
     }
 
-    async fn query_inner(&self, query: Query, options: QueryOptions) -> Result<QueryResponse, RequestError> {
-        let Query::Execute(asked) = query else { return self.query_once(query, options).await };
-        let fails_over = self.fails_over(&asked, &options);
-        let response = self.query_once(Query::Execute(asked.clone()), options.clone()).await?;
-        Ok(self.executed(*asked, options, response, fails_over).await)
+    /// A future of its own for each way to an answer: many of those who wait here at a time do so on the state of this
+    /// server, and what they hold is small.
+    fn query_inner(
+        &self,
+        query: Query,
+        options: QueryOptions,
+    ) -> BoxFuture<'_, Result<QueryResponse, RequestError>> {
+        match query {
+            Query::Execute(asked) => Box::pin(async move {
+                let fails_over = self.fails_over(&asked, &options);
+                let response = self.query_once(Query::Execute(asked.clone()), options.clone()).await?;
+                Ok(self.executed(*asked, options, response, fails_over).await)
+            }),
+            query => self.query_once(query, options),
+        }
     }
 
-    async fn query_once(&self, query: Query, options: QueryOptions) -> Result<QueryResponse, RequestError> {
-        let hold = Instant::now() + self.config.hold;
-        let Some(server) = &self.server else {
-            return match self.ask_any_server(&Request::Query { query, options }, hold).await? {
-                Response::Query(r) => Ok(r),
-                other => Err(unexpected(&other)),
-            };
-        };
-        if let Some(remote) = self.place(options.datacenter.as_deref())? {
-            return match self.ask_remote(&remote, &Request::Query { query, options }).await? {
-                Response::Query(r) => Ok(r),
-                other => Err(unexpected(&other)),
-            };
+    fn query_once(
+        &self,
+        query: Query,
+        options: QueryOptions,
+    ) -> BoxFuture<'_, Result<QueryResponse, RequestError>> {
+        let place = self.server.as_ref().map(|server| (server, self.place(options.datacenter.as_deref())));
+        match place {
+            Some((server, Ok(None))) => Box::pin(self.query_own(server, query, options)),
+            elsewhere => Box::pin(async move {
+                let request = Request::Query { query, options };
+                let answer = match elsewhere {
+                    None => self.ask_any_server(&request, Instant::now() + self.config.hold).await?,
+                    Some((_, place)) => match place? {
+                        Some(remote) => self.ask_remote(&remote, &request).await?,
+                        None => return Err(RequestError::NoPathToDatacenter),
+                    },
+                };
+                match answer {
+                    Response::Query(r) => Ok(r),
+                    other => Err(unexpected(&other)),
+                }
+            }),
         }
+    }
+
+    /// Answers from the state of this server.
+    async fn query_own(
+        &self,
+        server: &ServerSide,
+        query: Query,
+        options: QueryOptions,
+    ) -> Result<QueryResponse, RequestError> {
+        let hold = Instant::now() + self.config.hold;
         let deadline = Instant::now() + self.wait(&options);
         loop {
             match self.query_here(server, &query, &options, deadline, hold).await {
@@ -506,7 +535,8 @@ impl Service {
         hold: Instant,
     ) -> Result<(), RequestError> {
         let leader = leader.ok_or(RequestError::NoLeader)?;
-        let Response::ReadPoint(point) = self.call_within(leader, &Request::ReadPoint, hold).await? else {
+        let asked = Box::pin(self.call_within(leader, &Request::ReadPoint, hold));
+        let Response::ReadPoint(point) = asked.await? else {
             return Err(RequestError::Malformed("read point".into()));
         };
         tokio::time::timeout_at(hold, server.hub.wait_applied(point))
@@ -734,7 +764,7 @@ impl ports::Query for Service {
         query: Query,
         options: QueryOptions,
     ) -> BoxFuture<'_, Result<QueryResponse, RequestError>> {
-        Box::pin(self.query_inner(query, options))
+        self.query_inner(query, options)
     }
 
     fn query_now(

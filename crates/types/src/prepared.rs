@@ -10,6 +10,10 @@ use std::{net::IpAddr, sync::Arc};
 
 /// The only type of template.
 pub const NAME_PREFIX_MATCH: &str = "name_prefix_match";
+/// Longest name, bytes.
+pub const NAME_MAX: usize = 1024;
+/// Most bytes of all texts of a query together: it is kept by every server and looked at by each execution.
+pub const TEXTS_MAX: usize = 64 << 10;
 /// What is shown in place of a token.
 pub const HIDDEN_TOKEN: &str = "<hidden>";
 
@@ -110,6 +114,18 @@ impl PreparedQuery {
         !self.template.kind.is_empty()
     }
 
+    fn texts(&self) -> impl Iterator<Item = &Str> {
+        let s = &self.service;
+        let single = [&self.name, &self.session, &self.dns_ttl, &self.template.kind, &self.template.regexp];
+        let of_service = [&s.service, &s.sameness_group, &s.near, &s.peer];
+        let lists = [&s.failover.datacenters, &s.ignore_check_ids, &s.tags];
+        let listed = lists.into_iter().flat_map(|list| list.iter().flatten());
+        let targets = s.failover.targets.iter().flatten().flat_map(|t| [&t.peer, &t.datacenter]);
+        let maps = [&s.node_meta, &s.service_meta].into_iter().flat_map(|map| map.iter().flatten());
+        let meta = maps.flat_map(|(key, value)| [key, value]);
+        single.into_iter().chain(of_service).chain(listed).chain(targets).chain(meta)
+    }
+
     /// What is wrong with it by itself, as clients are told. `bad_ttl`: why the TTL is no duration.
     ///
     /// # Errors
@@ -122,6 +138,13 @@ impl PreparedQuery {
     fn first_fault(&self, bad_ttl: Option<&str>) -> Option<String> {
         let service = &self.service;
         let failover = &service.failover;
+        if self.name.len() > NAME_MAX {
+            return Some(format!("Name has {} bytes, at most {NAME_MAX} are allowed", self.name.len()));
+        }
+        let bytes = self.texts().map(|text| text.len()).sum::<usize>();
+        if bytes > TEXTS_MAX {
+            return Some(format!("it has {bytes} bytes of text, at most {TEXTS_MAX} are allowed"));
+        }
         if self.name.is_empty() && !self.is_template() && self.session.is_empty() {
             return Some("Must be bound to a session".to_owned());
         }
@@ -224,5 +247,28 @@ impl Executed {
         self.error.is_empty()
             && self.nodes.is_empty()
             && self.query.as_ref().is_some_and(|q| !q.service.failover.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_is_refused() {
+        let service = QueryService { service: "web".into(), ..QueryService::default() };
+        let query = PreparedQuery { name: "n".repeat(NAME_MAX).into(), service, ..PreparedQuery::default() };
+        assert_eq!(query.check(None), Ok(()));
+        let name = PreparedQuery { name: "n".repeat(NAME_MAX + 1).into(), ..query.clone() };
+        assert_eq!(
+            name.check(None),
+            Err("Invalid prepared query: Name has 1025 bytes, at most 1024 are allowed".into())
+        );
+        let mut tags = query;
+        tags.service.tags = Some(vec!["t".repeat(1000).into(); 65]);
+        assert_eq!(
+            tags.check(None),
+            Err("Invalid prepared query: it has 66027 bytes of text, at most 65536 are allowed".into())
+        );
     }
 }

@@ -108,17 +108,17 @@ impl AgentLink {
         tokio::time::timeout(limit, asking).await.unwrap_or_else(|_elapsed| Err(late()))
     }
 
-    /// What `path` streams within `time`, at most `bytes_max`, and why it ended early if it did.
+    /// Gives what `path` streams within `time` to `take` as it comes, at most `bytes_max`; answers why it ended early, if it did.
     pub(crate) async fn stream(
         &self,
         path: &str,
         query: &[(&'static str, String)],
         time: Duration,
         bytes_max: usize,
-    ) -> (Vec<u8>, Option<String>) {
+        mut take: impl FnMut(&[u8]) -> Result<(), String>,
+    ) -> Option<String> {
         let pairs: Vec<String> = query.iter().map(|(n, v)| parameter(n, v)).collect();
         let url = url(&self.settings, path, &pairs.join("&"));
-        let mut out = Vec::new();
         let reading = async {
             let mut sender = self.open(&Method::GET, &url).await.map_err(|e| e.to_string())?;
             let mut request = Request::builder().method(Method::GET).uri(&url);
@@ -129,23 +129,26 @@ impl AgentLink {
             let response = sender.send_request(request).await.map_err(|e| e.to_string())?;
             let status = response.status().as_u16();
             let mut body = response.into_body();
+            let (mut left, mut refusal) = (bytes_max, Vec::new());
             while let Some(frame) = body.frame().await {
                 let Ok(data) = frame.map_err(|e| e.to_string())?.into_data() else { continue };
-                out.extend_from_slice(&data[..data.len().min(bytes_max - out.len())]);
-                if out.len() == bytes_max {
+                let data = &data[..data.len().min(left)];
+                left -= data.len();
+                match status {
+                    200 => take(data)?,
+                    _ => refusal.extend_from_slice(data),
+                }
+                if left == 0 {
                     return Err(format!("it is cut after {bytes_max} bytes"));
                 }
             }
-            let text = String::from_utf8_lossy(&out).trim().to_owned();
-            Err(if status == 200 {
-                "the agent ended it".to_owned()
-            } else {
-                format!("status {status} ({text})")
+            Err(match status {
+                200 => "the agent ended it".to_owned(),
+                _ => format!("status {status} ({})", String::from_utf8_lossy(&refusal).trim()),
             })
         };
         let ended: Result<Result<(), String>, _> = tokio::time::timeout(time, reading).await;
-        let problem = ended.ok().and_then(Result::err);
-        (out, problem)
+        ended.ok().and_then(Result::err)
     }
 
     /// A connection from before that still lives.

@@ -75,7 +75,9 @@ impl Profile {
             let name = strings.number(name);
             message(&mut out, 2, |m| {
                 number(m, 1, id);
-                number(m, 2, *value);
+                // One of a list: a zero that is left out would make it shorter.
+                varint(m, 2 << 3);
+                varint(m, *value);
             });
             message(&mut out, 4, |m| {
                 number(m, 1, id);
@@ -128,5 +130,8 @@ mod tests {
         ];
         assert_eq!(profile.encode(), expected);
         assert_eq!(profile.text(), "k (u): 5 in all\n               5  a\n");
+        // A sample has a value for each type, also a zero.
+        let none = Profile { values: vec![("a".to_owned(), 0)], ..profile };
+        assert_eq!(none.encode()[6..12], [0x12, 4, 8, 1, 16, 0]);
     }
 }

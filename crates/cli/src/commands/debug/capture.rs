@@ -65,7 +65,7 @@ pub(super) async fn capture(session: &mut Session<'_, '_>, link: &AgentLink, mut
         };
         match ended {
             Some(problems) => written.extend(problems),
-            None => session.io.warn("==> Capture was interrupted; what was collected so far is kept"),
+            None => session.io.warn("==> Capture was interrupted; what was collected so far is kept, profiles that had not ended are not"),
         }
     }
     for problem in written {
@@ -160,8 +160,10 @@ async fn moving(
             return Ok(Vec::new());
         }
         let query = [("loglevel", "TRACE".to_owned())];
-        let (bytes, problem) = link.stream("/v1/agent/monitor", &query, wanted.duration, LOG_BYTES_MAX).await;
-        directory.write("consul.log", &bytes)?;
+        // Written as it comes: a capture that is interrupted has what was logged until then.
+        directory.write("consul.log", b"")?;
+        let keep = |bytes: &[u8]| directory.append("consul.log", bytes);
+        let problem = link.stream("/v1/agent/monitor", &query, wanted.duration, LOG_BYTES_MAX, keep).await;
         Ok::<_, String>(problem.map(|p| format!("the log could not be captured: {p}")).into_iter().collect())
     };
     let (problems, long, log) = tokio::join!(intervals(session, link, wanted, directory), long, log);
@@ -192,6 +194,12 @@ async fn intervals(
     directory: &Directory,
 ) -> Result<Vec<String>, String> {
     let mut problems = Vec::new();
+    // An agent that is gone fails each time in the same way.
+    let told = |problems: &mut Vec<String>, text: String| {
+        if !problems.contains(&text) {
+            problems.push(text);
+        }
+    };
     let times =
         u32::try_from(wanted.duration.as_millis() / wanted.interval.as_millis().max(1)).unwrap_or(u32::MAX);
     let mut ticks = tokio::time::interval(wanted.interval);
@@ -205,7 +213,7 @@ async fn intervals(
             for kind in ["heap", "goroutine"] {
                 match get(link, &format!("/debug/pprof/{kind}"), &[], Duration::ZERO).await {
                     Ok(body) => directory.write(&format!("{}/{kind}.prof", pack::stamp(now)), &body)?,
-                    Err(e) => problems.push(format!("{kind} could not be captured: {e}")),
+                    Err(e) => told(&mut problems, format!("{kind} could not be captured: {e}")),
                 }
             }
         }
@@ -216,11 +224,10 @@ async fn intervals(
                     line.push('\n');
                     directory.append("metrics.json", line.as_bytes())?;
                 }
-                Err(e) => problems.push(format!("metrics could not be captured: {e}")),
+                Err(e) => told(&mut problems, format!("metrics could not be captured: {e}")),
             }
         }
         session.io.say(format!("==> Capture successful {} ({n})", pack::spoken(now)));
     }
-    problems.dedup();
     Ok(problems)
 }
