@@ -253,7 +253,7 @@ impl RaftSnapshotBuilder<C> for Builder {
         &mut self,
     ) -> io::Result<openraft::type_config::alias::SnapshotOf<C, SnapshotFile>> {
         let (dir, meta, store) = (self.dir.clone(), self.meta.clone(), self.store.clone());
-        let build = move || dir.write(&meta, store);
+        let build = move || dir.write(&meta, store.clone());
         let snapshot = if self.inline { build()? } else { in_the_background(build).await? };
         *self.newest.lock() = Some((self.meta.clone(), snapshot.clone()));
         Ok(Snapshot { meta: self.meta.clone(), snapshot })
@@ -264,18 +264,30 @@ impl RaftSnapshotBuilder<C> for Builder {
 /// meanwhile must not wait for it, and the log keeps everything until it is done.
 const SNAPSHOT_NICE: i32 = 10;
 
-/// Runs `build` on a thread of its own, which steps back behind all others.
+/// Pause before a thread is asked for again where the system has none to give.
+const THREAD_RETRY: Duration = Duration::from_secs(5);
+
+/// Runs `build` on a thread of its own, which steps back behind all others. An error would end the server: that there is no
+/// thread now is none, the log merely stays longer.
 async fn in_the_background<T: Send + 'static>(
-    build: impl FnOnce() -> io::Result<T> + Send + 'static,
+    build: impl Fn() -> io::Result<T> + Clone + Send + 'static,
 ) -> io::Result<T> {
-    let (done, built) = tokio::sync::oneshot::channel();
-    std::thread::Builder::new().name("raft snapshot".into()).spawn(move || {
-        // Of this thread alone, as Linux has it. Without it the thread is merely more of a burden.
-        if let Err(error) = rustix::process::setpriority_process(None, SNAPSHOT_NICE) {
-            tracing::debug!(%error, "the priority of the thread that builds snapshots stays as it is");
+    let ended = |_panicked| io::Error::other("the thread that builds a snapshot ended early");
+    loop {
+        let (done, built) = tokio::sync::oneshot::channel();
+        let build = build.clone();
+        let step_back_and_build = move || {
+            // Of this thread alone, as Linux has it. Without it the thread is merely more of a burden.
+            if let Err(error) = rustix::process::setpriority_process(None, SNAPSHOT_NICE) {
+                tracing::debug!(%error, "the priority of the thread that builds snapshots stays as it is");
+            }
+            // Nobody waits any more when this server ends meanwhile.
+            let _ = done.send(build());
+        };
+        match std::thread::Builder::new().name("raft snapshot".into()).spawn(step_back_and_build) {
+            Ok(_detached) => return built.await.map_err(ended)?,
+            Err(error) => tracing::warn!(%error, "no thread to build a snapshot, trying again"),
         }
-        // Nobody waits any more when this server ends meanwhile.
-        let _ = done.send(build());
-    })?;
-    built.await.map_err(|_panicked| io::Error::other("the thread that builds a snapshot ended early"))?
+        tokio::time::sleep(THREAD_RETRY).await;
+    }
 }

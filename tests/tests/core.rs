@@ -183,6 +183,9 @@ fn a_read_is_followed_by_events_and_resumed() -> Result<()> {
     }
     let bad = server.call("GET", "/v1/kv/a?watch=sometimes", "");
     ensure!(bad.status == 400 && bad.body.contains("sometimes"), "{}", bad.body);
+    // What is executed has no index to wait by.
+    let bad = server.call("GET", "/v1/query/a/execute?watch=sse", "");
+    ensure!(bad.status == 400 && bad.body.contains("cannot follow what is executed"), "{}", bad.body);
     Ok(())
 }
 

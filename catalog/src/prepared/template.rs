@@ -15,6 +15,9 @@ const REGEXP_BYTES_MAX: usize = 1 << 20;
 /// Most bytes that all texts of one template may become.
 const MADE_BYTES_MAX: usize = 1 << 18;
 
+/// Characters of a text that an error repeats.
+const SHOWN_MAX: usize = 200;
+
 /// A compiled expression of a template; equal when the text is.
 #[derive(Clone, Debug)]
 pub(super) struct Expression(Regex);
@@ -135,7 +138,11 @@ struct Fault {
 
 impl Fault {
     fn within(self, field: &str) -> String {
-        let Self { text, column, what, meaning } = self;
+        let Self { mut text, column, what, meaning } = self;
+        if let Some((end, _)) = text.char_indices().nth(SHOWN_MAX) {
+            text.truncate(end);
+            text.push('…');
+        }
         let kind = if meaning { "evaluation for" } else { "format" };
         format!("Bad {kind} '{text}' in {field}: 1:{column}: {what}")
     }
@@ -271,7 +278,7 @@ mod tests {
         let mut long = template(&"${name.full}".repeat(1000), "");
         long.name = "x".repeat(300).into();
         let why = check(&long).unwrap_err();
-        assert!(why.ends_with("more than 262144 bytes would be made"), "{}", &why[why.len() - 200..]);
+        assert!(why.ends_with("more than 262144 bytes would be made") && why.len() < 400, "{why}");
         // In all texts together.
         let mut many = template("${name.full}", "");
         many.name = "x".repeat(1000).into();

@@ -8,7 +8,7 @@ const STABLE: u64 = 20_000;
 
 /// Servers 1, 2, … in the zones that the letters name; `.` has none. Those in front vote.
 fn divided(zones: &str, voters: u8) -> World {
-    let servers = zones.bytes().len() as u8;
+    let servers = zones.len() as u8;
     let members = (1..=servers).map(|n| member(n, Alive, true)).collect();
     let mut w = World::new(members, (1..=servers).map(|n| raft(n, n <= voters)).collect());
     let named = (1..).zip(zones.chars()).filter(|(_, zone)| *zone != '.');
