@@ -66,7 +66,7 @@ pub const ALL: &[Target] = &[
     Target {
         id: "T2 default",
         what: "KV GET, 64 connections, 3 servers",
-        first: "90 % of stale",
+        first: "–",
         run: |p, o| scale::consistent(p, o, ""),
     },
     Target {

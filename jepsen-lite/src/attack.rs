@@ -38,7 +38,7 @@ pub enum Tried {
 /// Starts servers, attacks them, and takes everything away. With `keep`, their directory and the history stay.
 ///
 /// # Errors
-/// When servers cannot be started or do not become well before anybody does them harm, or when harm cannot be done.
+/// When servers cannot be started or do not become well before anybody does them harm, or when the attack panics.
 pub fn attack(
     setup: &Setup,
     workload: &dyn Workload,
@@ -48,6 +48,9 @@ pub fn attack(
     keep: bool,
     interrupted: &(dyn Fn() -> bool + Sync),
 ) -> Result<Tried> {
+    if setup.servers < nemesis.servers_min() {
+        return Ok(Tried::NotHere(format!("it needs {} servers", nemesis.servers_min())));
+    }
     let missing = match nemesis {
         n if n.needs_net() => here.net.clone(),
         Nemesis::DiskFull => here.disk.clone(),

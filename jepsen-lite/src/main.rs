@@ -8,6 +8,7 @@ use jepsen_lite::{
     attack::{Here, Tried, attack},
     catches,
     cluster::Setup,
+    exit::{self, Asked, Came},
     nemesis::Nemesis,
     report,
     run::Plan,
@@ -27,7 +28,7 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 ///
 /// Starts servers on a network of its own (or on 127.0.0.1 where there are no namespaces), has clients work on them while a
 /// nemesis does harm, takes the harm back, and checks the history. Exits with 1 when a promise was broken, after printing the
-/// smallest part of the history that shows it, and with 2 when it could not be tried.
+/// smallest part of the history that shows it, or when something else went wrong, and with 2 when it could not be tried.
 #[derive(Parser, Debug)]
 #[command(name = "jepsen-lite", after_help = catalogue())]
 struct Flags {
@@ -58,8 +59,8 @@ struct Flags {
     /// Say what happens while it happens.
     #[arg(long, short)]
     verbose: bool,
-    /// Build the servers with a mistake, to see that it is found; `all` tries each with what is known to find it. With one
-    /// name and no workload the same is chosen.
+    /// Build the servers with a mistake, to see that it is found (exit code 1; 2 when something else went wrong). With one
+    /// name and no workload what is known to find it is chosen; `all` tries each so, and exits with 0 when each was found.
     #[arg(long)]
     fault: Option<String>,
 }
@@ -101,8 +102,7 @@ fn main() -> ExitCode {
     let flags = Flags::parse();
     watch_signals();
     match sweep(&flags) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => ExitCode::from(code),
         Err(e) => {
             eprintln!("jepsen-lite: {e:#}");
             ExitCode::from(2)
@@ -203,7 +203,7 @@ fn tasks(flags: &Flags) -> Result<Vec<Task>> {
     Ok(both.map(|(workload, nemesis)| Task { workload, nemesis, fault }).collect())
 }
 
-fn sweep(flags: &Flags) -> Result<bool> {
+fn sweep(flags: &Flags) -> Result<u8> {
     let tasks = tasks(flags)?;
     let faulty = flags.fault.is_some();
     let other = || std::env::var_os("PRAETOR_BINARY").filter(|_| !faulty).map(PathBuf::from);
@@ -230,10 +230,16 @@ fn sweep(flags: &Flags) -> Result<bool> {
         flags.time.as_secs()
     );
     println!("{}", report::HEAD);
-    let (mut passed, mut all_found) = (true, true);
+    // What is asked with `all` is whether all are found.
+    let asked = match flags.fault.as_deref() {
+        None => Asked::Promises,
+        Some("all") => Asked::AllFaults,
+        Some(_) => Asked::Fault,
+    };
+    let mut came = Vec::new();
     for (n, task) in tasks.iter().enumerate() {
         if interrupted() {
-            bail!("interrupted; {} of {} were tried", n, tasks.len());
+            break;
         }
         let setup = Setup {
             binary: binary.clone(),
@@ -246,21 +252,35 @@ fn sweep(flags: &Flags) -> Result<bool> {
             clocks: task.nemesis == Nemesis::Clock,
             seed,
         };
-        let outcomes =
-            match attack(&setup, task.workload, task.nemesis, &plan, &here, flags.keep, &interrupted)? {
-                Tried::Done(outcomes) => outcomes,
-                Tried::NotHere(why) => {
-                    println!("{:<9} {:<11} not here: {why}", task.workload.name(), task.nemesis.name());
-                    continue;
-                }
-            };
-        passed &= outcomes.passed();
-        all_found &= !outcomes.passed();
-        println!("{}", report::text(&outcomes, task.fault));
+        let tried = attack(&setup, task.workload, task.nemesis, &plan, &here, flags.keep, &interrupted);
+        match tried {
+            Ok(Tried::Done(outcomes)) => {
+                println!("{}", report::text(&outcomes, task.fault));
+                came.push(outcomes.came());
+            }
+            Ok(Tried::NotHere(why)) => {
+                println!("{:<9} {:<11} not here: {why}", task.workload.name(), task.nemesis.name());
+                came.push(Came::NotHere);
+            }
+            // Servers that nobody waited for.
+            Err(_) if interrupted() => break,
+            Err(e) => return Err(e),
+        }
+        if let (Asked::AllFaults, Some(fault)) = (asked, task.fault)
+            && came.last() != Some(&Came::Broken)
+        {
+            println!("  {fault} was not found");
+        }
+    }
+    if came.len() < tasks.len() {
+        println!("interrupted; {} of {} were tried", came.len(), tasks.len());
+        came.push(Came::Interrupted);
     }
     if flags.keep {
         println!("logs and histories: {}", dir.keep().display());
     }
-    // What is asked with `all` is whether all are found.
-    Ok(if flags.fault.as_deref() == Some("all") { all_found } else { passed })
+    if came.iter().all(|c| *c == Came::NotHere) {
+        println!("nothing was tried");
+    }
+    Ok(exit::code(asked, &came))
 }

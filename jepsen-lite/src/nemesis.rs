@@ -9,6 +9,7 @@ use rand::{Rng, rngs::SmallRng, seq::SliceRandom};
 use rustix::process::Signal;
 use std::{
     collections::BTreeSet,
+    process::ExitStatus,
     time::{Duration, Instant},
 };
 
@@ -75,7 +76,7 @@ impl Nemesis {
             Self::Kill => "SIGKILL of one server, the leader, a majority, all; restarted after a while",
             Self::Pause => "SIGSTOP and SIGCONT of one server, the leader, a majority",
             Self::Partition => "halves, the leader alone, partial (not transitive), one way in, one way out",
-            Self::Delay => "packets between servers take 20 to 220 ms, out of order",
+            Self::Delay => "packets between servers take 20 to 240 ms, out of order",
             Self::Loss => "5 to 30 % of the packets between servers are lost",
             Self::Clock => "wall clocks of single servers jump by up to a day, forth and back",
             Self::DiskFull => "the disk of one server, or of the leader, is full for a while",
@@ -87,6 +88,14 @@ impl Nemesis {
     /// Whether it needs the switch between namespaces.
     pub const fn needs_net(self) -> bool {
         matches!(self, Self::Partition | Self::Delay | Self::Loss | Self::Replay)
+    }
+
+    /// Fewer servers cannot be harmed so: there is nothing between them, or nothing is left.
+    pub const fn servers_min(self) -> usize {
+        match self {
+            Self::Partition | Self::Delay | Self::Loss | Self::Membership | Self::Replay => 2,
+            Self::None | Self::Kill | Self::Pause | Self::Clock | Self::DiskFull => 1,
+        }
     }
 
     /// The kinds that a list of names means.
@@ -114,6 +123,12 @@ pub struct Attack<'a> {
     cluster: &'a Cluster,
     rng: SmallRng,
     round: usize,
+    /// Whether any harm was done.
+    harmed: bool,
+    /// Servers whose disk was full: they may end.
+    full: BTreeSet<usize>,
+    /// What went wrong with servers meanwhile.
+    troubles: Vec<String>,
     /// Counts of refused gossip packets, as far as servers told.
     refused: u64,
 }
@@ -135,7 +150,8 @@ fn pause(length: Duration, stop: &dyn Fn() -> bool) {
 impl<'a> Attack<'a> {
     /// An attack that has not begun.
     pub fn new(kind: Nemesis, cluster: &'a Cluster, rng: SmallRng) -> Self {
-        Self { kind, cluster, rng, round: 0, refused: 0 }
+        let (full, troubles) = (BTreeSet::new(), Vec::new());
+        Self { kind, cluster, rng, round: 0, harmed: false, full, troubles, refused: 0 }
     }
 
     /// Harms and repairs in turn until `stop`; ends with everything repaired. `tell` hears of each step.
@@ -150,17 +166,41 @@ impl<'a> Attack<'a> {
             if stop() {
                 break;
             }
-            result = self.harm(stop).map(|what| tell(&what));
+            // Those do not end by the harm that comes now.
+            self.look_for_ended();
+            result = self.harm().map(|what| tell(&what));
             if result.is_ok() {
+                self.harmed = true;
                 let harm = self.rng.random_range(HARM_MS);
                 pause(Duration::from_millis(harm), stop);
             }
             tell("repair");
-            self.repair()?;
+            result = result.and(self.repair());
             self.round += 1;
         }
-        self.repair()?;
-        result
+        result.and(self.repair())
+    }
+
+    /// Whether it did what it is for.
+    pub fn has_harmed(&self) -> bool {
+        self.harmed || self.kind == Nemesis::None
+    }
+
+    /// What went wrong with servers until now.
+    pub fn troubles(&mut self) -> Vec<String> {
+        self.look_for_ended();
+        std::mem::take(&mut self.troubles)
+    }
+
+    /// Notes servers that ended by themselves.
+    fn look_for_ended(&mut self) {
+        for (n, server) in self.cluster.servers.iter().enumerate() {
+            if let Some(status) = server.take_ended()
+                && !(self.full.contains(&n) && may_end_on_full_disk(status))
+            {
+                self.troubles.push(format!("{} ended by itself: {status}", server.name));
+            }
+        }
     }
 
     fn servers(&self) -> usize {
@@ -201,7 +241,7 @@ impl<'a> Attack<'a> {
         servers.iter().map(|n| self.cluster.servers[*n].name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    fn harm(&mut self, stop: &dyn Fn() -> bool) -> Result<String> {
+    fn harm(&mut self) -> Result<String> {
         let cluster = self.cluster;
         Ok(match self.kind {
             Nemesis::None => "nothing".into(),
@@ -222,7 +262,7 @@ impl<'a> Attack<'a> {
             }
             Nemesis::Partition => self.partition()?,
             Nemesis::Delay => {
-                let ms = self.rng.random_range(20..120);
+                let ms = self.rng.random_range(20..=120);
                 self.rules(|rules| {
                     rules.delay = Duration::from_millis(ms);
                     rules.jitter = Duration::from_millis(ms);
@@ -246,10 +286,11 @@ impl<'a> Attack<'a> {
             }
             Nemesis::DiskFull => {
                 let victim = if self.round.is_multiple_of(2) { self.leader() } else { self.any() };
+                self.full.insert(victim);
                 cluster.servers[victim].disk()?.fill()?;
                 format!("full disk of {}", self.names(&[victim]))
             }
-            Nemesis::Membership => self.leave(stop)?,
+            Nemesis::Membership => self.leave()?,
             Nemesis::Replay => {
                 let switch = &cluster.net.as_ref().context("no switch")?.switch;
                 let n = switch.repeat(400);
@@ -286,7 +327,7 @@ impl<'a> Attack<'a> {
                 apart(few, most, true);
                 format!("{} without {}", self.names(few), self.names(most))
             }
-            2 => {
+            2 if others.len() > 1 => {
                 // Everyone sees the first of the others; the leader sees nobody else.
                 apart(&[leader], &others[1..], true);
                 format!("{} sees {} alone", self.names(&[leader]), self.names(&others[..1]))
@@ -331,12 +372,23 @@ impl<'a> Attack<'a> {
         Ok(())
     }
 
-    fn leave(&mut self, stop: &dyn Fn() -> bool) -> Result<String> {
+    fn leave(&mut self) -> Result<String> {
         let victim = if self.round.is_multiple_of(2) { self.any() } else { self.leader() };
-        let server = &self.cluster.servers[victim];
-        let mut client = Client::new(server.http(), Duration::from_secs(20));
-        client.send("PUT", "/v1/agent/leave", "");
-        ensure!(server.wait_end(PATIENCE) || stop(), "{} was asked to leave and did not end", server.name);
+        let cluster = self.cluster;
+        let server = &cluster.servers[victim];
+        if server.runs() {
+            let mut client = Client::new(server.http(), Duration::from_secs(20));
+            client.send("PUT", "/v1/agent/leave", "");
+            let wrong = match server.wait_end(PATIENCE) {
+                Some(status) => (!status.success()).then(|| format!("failed: {status}")),
+                None => {
+                    // Its data must not go while it runs.
+                    server.kill();
+                    Some(format!("did not end in {} s", PATIENCE.as_secs()))
+                }
+            };
+            self.troubles.extend(wrong.map(|what| format!("{} was asked to leave and {what}", server.name)));
+        }
         let empty = self.round % 2 == 1;
         if empty {
             server.forget()?;
@@ -360,8 +412,9 @@ impl<'a> Attack<'a> {
     /// Undoes all harm; servers that ended are started.
     ///
     /// # Errors
-    /// When a server cannot be started.
+    /// When a clock cannot be set or a server cannot be started; the rest is undone then, too.
     pub fn repair(&mut self) -> Result<()> {
+        let mut result = Ok(());
         if let Some(net) = &self.cluster.net {
             net.switch.heal();
         }
@@ -372,10 +425,11 @@ impl<'a> Attack<'a> {
                 disk.free();
             }
             if let Ok(clock) = server.clock() {
-                clock.set(0)?;
+                result = result.and(clock.set(0));
             }
         }
-        self.cluster.start_all()
+        self.look_for_ended();
+        result.and(self.cluster.start_all())
     }
 
     /// What this attack itself found: repeated gossip packets that no server refused.
@@ -390,10 +444,16 @@ impl<'a> Attack<'a> {
             self.count_refused();
             pause(Duration::from_secs(1), stop);
         }
-        (repeated >= REPEATED_MIN && self.refused == 0).then(|| {
+        // Whoever is told to stop has not looked for long enough.
+        (repeated >= REPEATED_MIN && self.refused == 0 && !stop()).then(|| {
             format!("{repeated} gossip packets were repeated, and no server refused one as seen before")
         })
     }
+}
+
+/// A server may give up when it cannot write, but not crash.
+fn may_end_on_full_disk(status: ExitStatus) -> bool {
+    status.code().is_some()
 }
 
 /// Seconds of the day in a header such as `Sun, 22 Nov 2026 00:10:42 GMT`.
@@ -401,4 +461,24 @@ fn seconds_of(date: &str) -> Option<i64> {
     let mut parts = date.split(' ').nth(4)?.split(':').map(str::parse::<i64>);
     let mut next = || parts.next().and_then(Result::ok);
     Some(next()? * 3600 + next()? * 60 + next()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::ExitStatusExt;
+
+    #[test]
+    fn a_full_disk_explains_an_exit_but_no_crash() {
+        let (exit, abort) = (ExitStatus::from_raw(1 << 8), ExitStatus::from_raw(6));
+        assert!(may_end_on_full_disk(exit) && !may_end_on_full_disk(abort));
+        assert_eq!(exit.to_string(), "exit status: 1");
+    }
+
+    #[test]
+    fn one_server_alone_is_not_parted() {
+        let alone = Nemesis::ALL.into_iter().filter(|n| n.servers_min() == 1).collect::<Vec<_>>();
+        assert!(!alone.contains(&Nemesis::Partition) && alone.contains(&Nemesis::Kill));
+        assert!(Nemesis::ALL.into_iter().filter(|n| n.needs_net()).all(|n| n.servers_min() == 2));
+    }
 }

@@ -31,7 +31,7 @@ pub fn text(o: &Outcomes, fault: Option<Fault>) -> String {
         fault.map(|f| format!(" (fault {f})")).unwrap_or_default()
     );
     let mut more = |text: &str| out.push_str(&format!("\n  {}", text.trim_end().replace('\n', "\n  ")));
-    o.troubles.iter().for_each(|trouble| more(trouble));
+    o.findings.iter().chain(&o.troubles).for_each(|text| more(text));
     // The smallest of each kind says what there is to say.
     let mut small: Vec<_> = o.broken.iter().collect();
     small.sort_by_key(|b| b.calls.len());

@@ -25,20 +25,23 @@ fn ok(calls: &[Call<Op>]) -> impl Iterator<Item = &Call<Op>> {
     calls.iter().filter(|c| c.outcome == Outcome::Ok)
 }
 
-/// A stale read shows a value that somebody had begun to write, never one from the future or from nowhere. `calls` are those of
-/// one key.
-pub fn stale_values(calls: &[Call<Op>]) -> Option<Finding> {
+/// Stale reads and lists show values that somebody had begun to write, never one from the future or from nowhere. `calls` are
+/// those of one key.
+pub fn values_begun(calls: &[Call<Op>]) -> Option<Finding> {
     let mut begun = HashMap::new();
     for call in calls {
-        if let Op::Write { value } | Op::Cas { new: value, .. } = &call.op {
+        // A refused `cas` wrote nothing.
+        if let Op::Write { value } | Op::Cas { new: value, done: true, .. } = &call.op {
             begun.insert(*value, call.start);
         }
     }
-    let wrong = |c: &&Call<Op>| match &c.op {
-        Op::Read { value: Some(v), mode: Mode::Stale, .. } => begun.get(v).is_none_or(|at| *at > c.end),
+    let wrong = |value: &u64, end: u64| begun.get(value).is_none_or(|at| *at > end);
+    let shows = |c: &&Call<Op>| match &c.op {
+        Op::Read { value: Some(v), mode: Mode::Stale, .. } => wrong(v, c.end),
+        Op::List { entries, .. } => entries.iter().any(|(_, v)| wrong(v, c.end)),
         _ => false,
     };
-    ok(calls).find(wrong).map(|c| finding("a stale read shows a value that nobody had written yet", &[c]))
+    ok(calls).find(shows).map(|c| finding("a read shows a value that nobody had written yet", &[c]))
 }
 
 /// A version has one value and a value one version, whoever reads it and how.
@@ -58,50 +61,62 @@ pub fn versions(calls: &[Call<Op>]) -> Option<Finding> {
     None
 }
 
-/// Index of an answer, and what it is an answer of: the run of a server, or all servers for what is linearizable.
-fn index_of(call: &Call<Op>) -> Option<(u64, bool, Option<u32>)> {
-    match &call.op {
-        Op::Read { index, mode, epoch, .. } => Some((*index, *mode == Mode::Linear, *epoch)),
+/// Whose answer it is: that of one run of a server, or of all servers for what is linearizable. `None` if that is not known.
+fn answered_by(call: &Call<Op>) -> Option<(Option<usize>, u32)> {
+    let (linear, epoch) = match &call.op {
+        Op::Read { mode, epoch, .. } => (*mode == Mode::Linear, *epoch),
         // A blocked query is answered when its own server knows something new; nobody else is asked then.
-        Op::List { index, after, epoch, .. } => Some((*index, *after == 0, *epoch)),
-        _ => None,
-    }
+        Op::List { after, epoch, .. } => (*after == 0, *epoch),
+        _ => return None,
+    };
+    if linear { Some((None, 0)) } else { epoch.map(|e| (Some(call.server), e)) }
 }
 
 /// The index of a key or prefix never goes back: not in what one server answers by itself, and not on any of them between
 /// linearizable reads. `calls` are those of one key.
 pub fn indexes_grow(calls: &[Call<Op>]) -> Option<Finding> {
-    let mut groups = BTreeMap::<(Option<usize>, u32), Vec<&Call<Op>>>::new();
+    grows(calls, "index", |op| match op {
+        Op::Read { index, .. } | Op::List { index, .. } => Some(*index),
+        _ => None,
+    })
+}
+
+/// So does the version (`ModifyIndex`) of a key, as often as it is there: what is made again after a delete has a higher one.
+/// `calls` are those of one key.
+pub fn versions_grow(calls: &[Call<Op>]) -> Option<Finding> {
+    grows(calls, "version (ModifyIndex)", |op| match op {
+        Op::Read { value: Some(_), version, .. } => Some(*version),
+        _ => None,
+    })
+}
+
+/// A number in answers that never goes back.
+fn grows(calls: &[Call<Op>], name: &str, number: fn(&Op) -> Option<u64>) -> Option<Finding> {
+    let mut groups = BTreeMap::<_, Vec<(u64, &Call<Op>)>>::new();
     for call in ok(calls) {
-        let Some((_, linear, epoch)) = index_of(call) else { continue };
-        if linear {
-            groups.entry((None, 0)).or_default().push(call);
-        } else if let Some(epoch) = epoch {
-            groups.entry((Some(call.server), epoch)).or_default().push(call);
+        if let (Some(by), Some(n)) = (answered_by(call), number(&call.op)) {
+            groups.entry(by).or_default().push((n, call));
         }
     }
     for ((server, _), mut group) in groups {
-        group.sort_by_key(|c| c.start);
-        let mut ended: Vec<&Call<Op>> = group.clone();
-        ended.sort_by_key(|c| c.end);
-        let (mut at, mut highest): (usize, Option<&Call<Op>>) = (0, None);
-        for call in group {
-            while at < ended.len() && ended[at].end < call.start {
-                if index_of(ended[at]).map(|i| i.0) > highest.and_then(index_of).map(|i| i.0) {
+        group.sort_by_key(|(_, c)| c.start);
+        let mut ended = group.clone();
+        ended.sort_by_key(|(_, c)| c.end);
+        let (mut at, mut highest): (usize, Option<(u64, &Call<Op>)>) = (0, None);
+        for (is, call) in group {
+            while at < ended.len() && ended[at].1.end < call.start {
+                if highest.is_none_or(|(n, _)| ended[at].0 > n) {
                     highest = Some(ended[at]);
                 }
                 at += 1;
             }
-            if let Some(before) = highest
-                && let (Some((was, ..)), Some((is, ..))) = (index_of(before), index_of(call))
-                && is < was
-            {
+            if let Some((was, before)) = highest.filter(|(was, _)| is < *was) {
                 let whose = match server {
                     Some(n) => format!("on server {}", n + 1),
                     None => "between linearizable reads".into(),
                 };
                 return Some(finding(
-                    format!("the index went back from {was} to {is} {whose}"),
+                    format!("the {name} went back from {was} to {is} {whose}"),
                     &[before, call],
                 ));
             }
@@ -208,10 +223,29 @@ mod tests {
     fn stale_reads_may_be_old_but_not_invented() {
         let write = call(Op::Write { value: 7 }, 10, 20, 0);
         let at = |start, end, value| {
-            stale_values(&[write.clone(), call(read(value, 3, Mode::Stale), start, end, 1)]).is_some()
+            values_begun(&[write.clone(), call(read(value, 3, Mode::Stale), start, end, 1)]).is_some()
         };
         assert!(!at(12, 13, 7) && !at(90, 91, 7));
         assert!(at(5, 9, 7) && at(30, 31, 8));
+    }
+
+    #[test]
+    fn a_refused_cas_writes_nothing() {
+        let shown = |done, outcome| {
+            let cas = call(Op::Cas { old: None, new: 7, done }, 10, 20, 0);
+            let stale = call(read(7, 3, Mode::Stale), 30, 31, 1);
+            values_begun(&[Call { outcome, ..cas }, stale]).is_none()
+        };
+        assert!(shown(true, Outcome::Ok) && shown(true, Outcome::Info));
+        assert!(!shown(false, Outcome::Ok));
+    }
+
+    #[test]
+    fn lists_show_what_was_written() {
+        let write = call(Op::Write { value: 7 }, 10, 20, 0);
+        let list = |value| Op::List { entries: vec![(1, value)], index: 5, after: 0, epoch: None };
+        assert!(values_begun(&[write.clone(), call(list(7), 30, 31, 0)]).is_none());
+        assert!(values_begun(&[write, call(list(u64::MAX), 30, 31, 0)]).is_some());
     }
 
     #[test]
@@ -232,6 +266,22 @@ mod tests {
         // At the same time, in the other order.
         assert!(!pair(at(9, Mode::Linear, 0, 0), at(8, Mode::Linear, 1, 1)));
         assert!(!pair(at(8, Mode::Linear, 0, 0), at(9, Mode::Linear, 5, 1)));
+    }
+
+    #[test]
+    fn a_version_goes_back_in_no_run_of_a_server() {
+        let stale = |value: Option<u64>, version, start, server, epoch| {
+            let op = Op::Read { value, version, index: 9, mode: Mode::Stale, epoch: Some(epoch) };
+            call(op, start, start + 1, server)
+        };
+        let first = stale(Some(1), 8, 0, 0, 1);
+        let after = |next| versions_grow(&[first.clone(), next]).is_some();
+        assert!(after(stale(Some(2), 7, 5, 0, 1)));
+        // Gone and made again, the other order of two at the same time, another server, another run.
+        assert!(!after(stale(None, 0, 5, 0, 1)) && !after(stale(Some(2), 9, 5, 0, 1)));
+        assert!(!after(stale(Some(2), 7, 1, 0, 1)));
+        assert!(!after(stale(Some(2), 7, 5, 1, 1)) && !after(stale(Some(2), 7, 5, 0, 3)));
+        assert!(indexes_grow(&[first.clone(), stale(Some(2), 7, 5, 0, 1)]).is_none(), "the index stayed");
     }
 
     #[test]

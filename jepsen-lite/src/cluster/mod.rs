@@ -2,6 +2,7 @@
 
 mod clock;
 mod disk;
+mod log;
 
 pub use clock::Clock;
 
@@ -19,7 +20,7 @@ use std::{
     fs::OpenOptions,
     net::{Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{ExitStatus, Stdio},
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
@@ -183,18 +184,12 @@ impl Cluster {
         Ok(())
     }
 
-    /// Starts whatever does not run, also what ended by itself.
+    /// Starts whatever does not run.
     ///
     /// # Errors
     /// When the program cannot be run.
     pub fn start_all(&self) -> Result<()> {
-        for (n, server) in self.servers.iter().enumerate() {
-            if server.has_ended() {
-                server.kill();
-            }
-            self.start(n)?;
-        }
-        Ok(())
+        (0..self.servers.len()).try_for_each(|n| self.start(n))
     }
 
     /// Waits until every server answers a linearizable read and takes a write, and tells how long it took.
@@ -240,16 +235,19 @@ impl Cluster {
     pub fn panics(&self) -> Vec<String> {
         let mut out = Vec::new();
         for server in &self.servers {
-            let said = server
-                .log()
-                .lines()
-                .filter(|l| l.contains("panicked"))
-                .take(3)
-                .map(|l| format!("{}: {l}", server.name))
-                .collect::<Vec<_>>();
-            out.extend(said);
+            out.extend(log::panics(&server.log()).map(|l| format!("{}: {l}", server.name)));
         }
         out
+    }
+
+    /// Servers that stopped because their log contradicts another's.
+    pub fn contradictions(&self) -> Vec<String> {
+        let said = |s: &Server| {
+            let log = s.log();
+            let what = log::contradiction(&log)?;
+            Some(format!("{} stopped because its log contradicts another's: {what}", s.name))
+        };
+        self.servers.iter().filter_map(said).collect()
     }
 
     /// Ends of the logs.
@@ -286,9 +284,9 @@ impl Server {
         self.process.lock().is_some()
     }
 
-    /// Whether it ended by itself.
-    pub fn has_ended(&self) -> bool {
-        self.process.lock().as_mut().is_some_and(|p| p.ended().is_some())
+    /// How it ended, if it did so by itself; told once, from then on it does not run.
+    pub fn take_ended(&self) -> Option<ExitStatus> {
+        self.wait_end(Duration::ZERO)
     }
 
     /// The run of it that goes on; `None` if it does not run.
@@ -312,14 +310,13 @@ impl Server {
         self.process.lock().as_mut().map_or(Ok(()), |p| p.signal(signal))
     }
 
-    /// Waits for its end; whether it came.
-    pub fn wait_end(&self, limit: Duration) -> bool {
+    /// Waits for its end; `None` if it does not come, or nothing runs.
+    pub fn wait_end(&self, limit: Duration) -> Option<ExitStatus> {
         let mut process = self.process.lock();
-        let ended = process.as_mut().is_none_or(|p| p.wait_end(limit).is_some());
-        if ended && process.take().is_some() {
-            self.epoch.fetch_add(1, Ordering::SeqCst);
-        }
-        ended
+        let status = process.as_mut()?.wait_end(limit)?;
+        *process = None;
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        Some(status)
     }
 
     /// Removes all that it has stored. Only while it does not run.

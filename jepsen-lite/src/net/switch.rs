@@ -68,6 +68,8 @@ pub struct Switch(Arc<Inner>);
 
 impl Drop for Switch {
     fn drop(&mut self) {
+        // Under the lock, or it falls between the look at `stop` and the wait, and nobody wakes the thread any more.
+        let _late = self.0.late.lock();
         self.0.stop.store(true, Ordering::Relaxed);
         self.0.wake.notify_all();
     }

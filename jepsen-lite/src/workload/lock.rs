@@ -230,6 +230,11 @@ impl Workload for Locks {
         let delayed = |c: &Call<Op>| c.key.contains(DELAYED);
         let (delayed, plain): (Vec<_>, Vec<_>) = calls.iter().cloned().partition(delayed);
         let mut out = check_keys(&plain, &Lock, |_| true, &[]);
+        // Refusals are explained by the lock-delay; all else is as with other locks.
+        let given = |op: &Op| !matches!(op, Op::Acquire { done: false, .. });
+        let resting = check_keys(&delayed, &Lock, given, &[]);
+        out.broken.extend(resting.broken);
+        out.undecided.extend(resting.undecided);
         for (key, calls) in by_key(&delayed) {
             let micros = u64::try_from(DELAY.as_micros()).unwrap_or(0);
             if let Some(found) = rules::lock_delay(&calls, micros) {
@@ -237,5 +242,25 @@ impl Workload for Locks {
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_that_rest_have_one_holder_too() {
+        let call = |op, start| {
+            let (key, note, outcome) = (format!("{DELAYED}/0-0"), String::new(), Outcome::Ok);
+            Call { client: 0, key, op, outcome, start, end: start + 1, server: 0, note }
+        };
+        let acquire = |session, done, start| call(Op::Acquire { session, done }, start);
+        let destroy = |session, start| call(Op::Destroy { session }, start);
+        let broken = |calls: &[Call<Op>]| SESSION.check(calls).broken.len();
+        // Nobody holds it, it rests: to refuse is right.
+        assert_eq!(broken(&[acquire(1, true, 0), destroy(1, 2), acquire(2, false, 4)]), 0);
+        assert_eq!(broken(&[acquire(1, true, 0), acquire(2, true, 2)]), 1, "two holders");
+        assert_eq!(broken(&[destroy(1, 0), acquire(1, true, 2)]), 1, "an ended session");
     }
 }

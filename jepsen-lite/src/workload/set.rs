@@ -7,12 +7,18 @@ use crate::{
     rules,
 };
 use rand::Rng;
+use serde_json::Value;
 
 const CALLS: u64 = 600;
 
 /// See the head of this file.
 #[derive(Debug)]
 pub struct Set;
+
+/// The number at the end of a name. What has none was not added by us, which no history allows.
+fn element(name: &Value) -> u64 {
+    name.as_str().and_then(|n| n.rsplit('/').next()?.parse().ok()).unwrap_or(u64::MAX)
+}
 
 impl Set {
     fn read(worker: &mut Worker<'_>, key: &str) {
@@ -21,8 +27,7 @@ impl Set {
             Err(why) => (Op::All { elements: Default::default() }, Outcome::Fail, why),
             Ok((rows, _)) => {
                 let names = rows.as_ref().and_then(|r| r.as_array()).map(Vec::as_slice).unwrap_or_default();
-                let element = |name: &serde_json::Value| name.as_str()?.rsplit('/').next()?.parse().ok();
-                (Op::All { elements: names.iter().filter_map(element).collect() }, Outcome::Ok, String::new())
+                (Op::All { elements: names.iter().map(element).collect() }, Outcome::Ok, String::new())
             }
         });
     }
@@ -67,5 +72,17 @@ impl Workload for Set {
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_nobody_gave_are_elements_too() {
+        assert_eq!(element(&"jepsen/set/0-0/17".into()), 17);
+        assert_eq!(element(&"jepsen/set/0-0/".into()), u64::MAX);
+        assert_eq!(element(&Value::Null), u64::MAX);
     }
 }

@@ -18,11 +18,11 @@ const WAIT: Duration = Duration::from_millis(400);
 #[derive(Debug)]
 pub struct Watch;
 
-/// The number at the end of a key, and the version of its entry.
-fn entry(row: &Value) -> Option<(u64, u64)> {
-    let key = row["Key"].as_str()?.rsplit('/').next()?.parse().ok()?;
-    // The value, so that a change that keeps the index is one.
-    Some((key, super::worker::number(row)?))
+/// The number at the end of a key, and the value of its entry, so that a change that keeps the index is one. What is no number was
+/// not written by us, which no history allows.
+fn entry(row: &Value) -> (u64, u64) {
+    let key = row["Key"].as_str().and_then(|k| k.rsplit('/').next()?.parse().ok());
+    (key.unwrap_or(u64::MAX), super::worker::number(row).unwrap_or(u64::MAX))
 }
 
 impl Watch {
@@ -37,7 +37,7 @@ impl Watch {
             Err(why) => (Op::List { entries: Vec::new(), index: 0, after, epoch }, Outcome::Fail, why),
             Ok((rows, index)) => {
                 let rows = rows.as_ref().and_then(|r| r.as_array()).map(Vec::as_slice).unwrap_or_default();
-                let entries = rows.iter().filter_map(entry).collect();
+                let entries = rows.iter().map(entry).collect();
                 (Op::List { entries, index, after, epoch }, Outcome::Ok, String::new())
             }
         });
@@ -97,11 +97,29 @@ impl Workload for Watch {
         let mut out = Checked::default();
         for (key, calls) in by_key(calls) {
             let of = calls.len();
-            for found in [rules::indexes_grow(&calls), rules::contents(&calls)].into_iter().flatten() {
+            let all = [rules::values_begun, rules::indexes_grow, rules::contents];
+            for found in all.into_iter().filter_map(|rule| rule(&calls)) {
                 let (key, what) = (key.clone(), found.what);
                 out.broken.push(Broken { key, what, calls: found.calls, of });
             }
         }
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn rows_that_nobody_wrote_are_broken_promises() {
+        assert_eq!(entry(&json!({"Key": "jepsen/watch/0-0/4", "Value": "MTI="})), (4, 12));
+        let strange = entry(&json!({"Key": "jepsen/watch/0-0/4", "Value": null}));
+        assert_eq!(strange, (4, u64::MAX));
+        let op = Op::List { entries: vec![strange], index: 5, after: 0, epoch: None };
+        let (key, note, outcome) = ("k".to_owned(), String::new(), Outcome::Ok);
+        let call = Call { client: 0, key, op, outcome, start: 0, end: 1, server: 0, note };
+        assert_eq!(Watch.check(&[call]).broken.len(), 1);
     }
 }

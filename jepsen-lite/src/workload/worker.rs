@@ -71,8 +71,8 @@ pub struct Worker<'a> {
     /// Random choices.
     pub rng: SmallRng,
     client: Client,
-    /// From then on it asks no more.
-    pub until: Option<Instant>,
+    /// Set for reads after the attack: when it is so, it asks no more; until then it asks twice for an answer.
+    pub over: Option<&'a dyn Fn() -> bool>,
     /// What it has done so far.
     pub calls: Vec<Call<Op>>,
 }
@@ -85,7 +85,7 @@ impl<'a> Worker<'a> {
     pub fn new(shared: &'a Shared<'a>, id: usize, server: usize, seed: u64) -> Self {
         let client = Client::new(shared.cluster.servers[server].http(), LIMIT);
         let rng = SmallRng::seed_from_u64(seed.wrapping_mul(1_000_003).wrapping_add(id as u64));
-        Self { shared, id, server, rng, client, until: None, calls: Vec::new() }
+        Self { shared, id, server, rng, client, over: None, calls: Vec::new() }
     }
 
     /// Goes to another server.
@@ -136,10 +136,15 @@ impl<'a> Worker<'a> {
     ) -> Said {
         let epoch = || self.shared.cluster.servers[self.server].epoch();
         let (before, start) = (epoch(), self.shared.now());
-        let reply = match self.until {
-            Some(until) if Instant::now() > until => Reply::NotSent("out of time".into()),
+        let mut send = || match self.over {
+            Some(over) if over() => Reply::NotSent("out of time".into()),
             _ => self.client.send_for(method, path, body, wait),
         };
+        let mut reply = send();
+        if self.over.is_some() && !matches!(reply, Reply::Answer { status: 200 | 404, .. }) {
+            // A leader may just have changed.
+            reply = send();
+        }
         let (after, end) = (self.shared.cluster.servers[self.server].epoch(), self.shared.now());
         let (op, outcome, note) = said(reply, before.filter(|b| after == Some(*b)));
         let (client, server, key) = (self.id, self.server, key.to_owned());
