@@ -7,6 +7,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     net::SocketAddr,
     time::Duration,
 };
@@ -39,6 +40,28 @@ pub enum Action {
     Demote(ServerId),
     /// Take it out.
     Remove(ServerId, RemoveReason),
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = uuid::Uuid::from_u128(self.server());
+        match self {
+            Self::AddLearner(_, addr) => write!(f, "server {id} at {addr} follows without a vote"),
+            Self::Promote(_) => write!(f, "server {id} gets a vote"),
+            Self::Demote(_) => write!(f, "server {id} loses its vote"),
+            Self::Remove(_, RemoveReason::Left) => write!(f, "server {id} is taken out, it left"),
+            Self::Remove(_, RemoveReason::Dead) => write!(f, "server {id} is taken out, it is dead"),
+        }
+    }
+}
+
+impl Action {
+    /// Whom it is about.
+    pub fn server(&self) -> ServerId {
+        match *self {
+            Self::AddLearner(id, _) | Self::Promote(id) | Self::Demote(id) | Self::Remove(id, _) => id,
+        }
+    }
 }
 
 /// What the decision is made from.

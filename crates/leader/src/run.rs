@@ -490,7 +490,9 @@ impl<R: RngCore> Duties<'_, R> {
         self.mistakes = mistakes;
         let actions = self.memory.with(|stability, now_ms| plan_membership(&view, stability, now_ms));
         for action in actions {
-            tracing::info!(?action, "changing the raft configuration");
+            let node = pool.iter().find(|m| server_id(m.tag("id")) == Some(action.server()));
+            let node = node.map_or("", |m| m.name.as_str());
+            tracing::info!(node, "changing the raft configuration: {action}");
             let done = match action {
                 Action::AddLearner(id, addr) => self.membership.add_learner(id, addr).await,
                 Action::Promote(id) => self.membership.promote(id).await,
@@ -502,7 +504,7 @@ impl<R: RngCore> Duties<'_, R> {
                 Err(MembershipError::NotLeader) => return Err(Halt::Lost),
                 // The next pass decides anew.
                 Err(error) => {
-                    tracing::warn!(%error, ?action, "raft configuration not changed");
+                    tracing::warn!(%error, node, "raft configuration not changed: {action}");
                     return Ok(());
                 }
             }

@@ -47,7 +47,8 @@ pub(crate) fn plan(candidates: &[Candidate], leader: ServerId) -> Plan {
     let steadiest = |c: &Candidate| (c.id != leader, c.healthy_since.unwrap_or(u64::MAX), c.id);
     let mut kept = BTreeSet::new();
     let mut promote = Vec::new();
-    let mut lost = 0;
+    // Zones without anybody, and those whose servers are not ready yet.
+    let (mut lost, mut waiting) = (0, 0);
     for members in zones.values() {
         let votes = members.iter().filter(|c| c.voter && c.alive).min_by_key(|c| steadiest(c));
         let stands_by = || members.iter().filter(|c| !c.voter && c.ready).min_by_key(|c| steadiest(c));
@@ -57,6 +58,8 @@ pub(crate) fn plan(candidates: &[Candidate], leader: ServerId) -> Plan {
             promote.push(standby.id);
         } else if members.iter().all(|c| !c.alive) {
             lost += 1;
+        } else {
+            waiting += 1;
         }
     }
     let mut extras: Vec<_> =
@@ -73,6 +76,7 @@ pub(crate) fn plan(candidates: &[Candidate], leader: ServerId) -> Plan {
             None => break,
         }
     }
-    let surplus = extras.iter().skip(lost).rev().map(|c| c.id).collect();
+    // What made up for a zone goes on until the zone votes again.
+    let surplus = extras.iter().skip(lost + waiting).rev().map(|c| c.id).collect();
     Plan { promote, surplus }
 }

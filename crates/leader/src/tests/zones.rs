@@ -85,6 +85,7 @@ fn one_server_of_each_zone_votes() {
     assert_eq!(w.voters(), [1, 2, 4].into());
     w.set(6, Alive);
     now = w.settle(now);
+    assert_eq!(w.voters(), [1, 2, 4].into(), "until the one that came back votes, nobody gives a vote up");
     w.settle(now + STABLE);
     assert_eq!(w.voters(), [1, 4, 6].into());
 }
