@@ -1,11 +1,11 @@
 //! What autopilot of this server tells while it leads.
 
 use crate::{Agent, start::ServerParts};
-use leader::{Membership, MembershipView, ServerFacts, report, zones_of};
+use leader::{Membership, MembershipView, ServerFacts, report};
 use rpc::report::AutopilotReport;
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 use types::{
-    PeerName, Str, Tenancy,
+    NodeName, Str, Tenancy,
     query::{Query, QueryResult},
 };
 
@@ -22,15 +22,14 @@ fn of(agent: &Agent, server: &ServerParts) -> Option<AutopilotReport> {
     let store = server.hub.load();
     let read = |query| catalog::run_query(&store, &query, &[]).0;
     let QueryResult::Autopilot(config, _) = read(Query::Autopilot) else { return None };
-    let QueryResult::Nodes(nodes) =
-        read(Query::Nodes { tenancy: Tenancy::default(), peer: PeerName::default() })
-    else {
-        return None;
-    };
-    let meta: BTreeMap<Str, BTreeMap<Str, Str>> =
-        nodes.iter().map(|n| (n.name.0.clone(), n.meta.clone().unwrap_or_default())).collect();
-
     let (members, consensus) = (agent.lan.members(), &server.consensus);
+    let metadata_of = |name: &Str| {
+        let query = Query::NodeState { tenancy: Tenancy::default(), node: NodeName(name.clone()) };
+        let QueryResult::NodeState(rows) = read(query) else { return None };
+        Some((name.clone(), rows.node?.meta.clone()?))
+    };
+    let of_servers = members.iter().filter(|m| m.server().is_some());
+    let metadata = of_servers.filter_map(|m| metadata_of(&m.name)).collect();
     let status = consensus.raft().status_now();
     let servers = consensus.servers();
     let facts = status
@@ -38,22 +37,13 @@ fn of(agent: &Agent, server: &ServerParts) -> Option<AutopilotReport> {
         .servers
         .iter()
         .map(|s| {
-            let id = s.id.to_string();
             let progress = status.progress.iter().find(|p| p.id == s.id);
             let (last_term, last_index) = if s.id.0 == consensus.own_id() {
                 (status.last_log_term, status.last_log)
             } else {
                 progress.map_or((0, 0), |p| (p.matched_term, p.matched))
             };
-            let name = members.iter().find(|m| m.tag("id") == id).map_or(&s.peer.name, |m| &m.name);
-            ServerFacts {
-                id: s.id.0,
-                name: s.peer.name.clone(),
-                address: s.peer.addr,
-                last_term,
-                last_index,
-                meta: meta.get(name).cloned().unwrap_or_default(),
-            }
+            ServerFacts { id: s.id.0, name: s.peer.name.clone(), address: s.peer.addr, last_term, last_index }
         })
         .collect();
     let health = servers.iter().filter_map(|s| Some((s.id, consensus.health(s.id)?))).collect();
@@ -66,7 +56,7 @@ fn of(agent: &Agent, server: &ServerParts) -> Option<AutopilotReport> {
         datacenter: &settings.node.datacenter,
         config: &config,
         bootstrap_expect: settings.bootstrap_expect,
-        zones: &zones_of(&members, &config.redundancy_zone_tag, |node| meta.get(node)),
+        metadata: &metadata,
     };
     let now = agent.world.clock.unix_ms();
     Some(server.pilot.with(|stability, now_ms| report(&view, facts, stability, now_ms, now)))

@@ -48,8 +48,8 @@ impl QueryTable {
             return self.rows.get(id);
         }
         // Longer prefixes than there may be names are none.
-        let ends = (0..=folded.len().min(NAME_MAX)).rev().filter(|n| folded.is_char_boundary(*n));
-        ends.into_iter().find_map(|n| self.templates.get(&folded[..n])).and_then(|id| self.rows.get(id))
+        let mut ends = (0..=folded.len().min(NAME_MAX)).rev().filter(|n| folded.is_char_boundary(*n));
+        ends.find_map(|n| self.templates.get(&folded[..n])).and_then(|id| self.rows.get(id))
     }
 
     /// Makes a query of a template for a name.

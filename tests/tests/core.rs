@@ -183,6 +183,15 @@ fn a_read_is_followed_by_events_and_resumed() -> Result<()> {
     }
     let bad = server.call("GET", "/v1/kv/a?watch=sometimes", "");
     ensure!(bad.status == 400 && bad.body.contains("sometimes"), "{}", bad.body);
+    // What goes is told although it has no index any more.
+    let made = server.call("POST", "/v1/query", r#"{"Name":"gone","Service":{"Service":"web"}}"#);
+    let made: Value = serde_json::from_str(&made.body)?;
+    let path = format!("/v1/query/{}", made["ID"].as_str().context("no id")?);
+    let mut stream = follow(server, &format!("{path}?watch=sse"), None::<u64>)?;
+    ensure!(event(&mut stream)?.1.contains("\"gone\""));
+    ensure!(server.call("DELETE", &path, "").status == 200);
+    let (_, nothing) = event(&mut stream)?;
+    ensure!(nothing == "null", "{nothing}");
     // What is executed has no index to wait by.
     let bad = server.call("GET", "/v1/query/a/execute?watch=sse", "");
     ensure!(bad.status == 400 && bad.body.contains("cannot follow what is executed"), "{}", bad.body);

@@ -75,7 +75,8 @@ pub(crate) async fn answer(
 
 /// Whether a request is one of those that are answered when something changes.
 fn may_wait(parts: &Parts) -> bool {
-    parts.method == Method::GET && parts.uri.query().is_some_and(|query| query.contains("index="))
+    let waits = |query: &str| query.contains("index=") || query.contains("hash=");
+    parts.method == Method::GET && parts.uri.query().is_some_and(waits)
 }
 
 /// Copies what a request shares with the buffer that it was read into: as long as that is in use, the connection takes another

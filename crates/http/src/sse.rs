@@ -122,14 +122,14 @@ async fn follow(server: &Arc<Shared>, mut plan: Read, events: &mpsc::Sender<Byte
         let failed = !(reply.status.is_success() || reply.status == StatusCode::NOT_FOUND);
         let event = match &reply.body {
             ReplyBody::Bytes(body) if failed => error_event(reply.status, body),
-            ReplyBody::Bytes(_) if index <= plan.options.min_index => Bytes::from_static(b":\n\n"),
+            ReplyBody::Bytes(_) if index == plan.options.min_index => Bytes::from_static(b":\n\n"),
             ReplyBody::Bytes(body) => change_event(index, reply.status, body),
             ReplyBody::Stream(_) | ReplyBody::Whole(_) => return,
         };
         // Some answers have no index of their own (a prepared query that is not there): nothing is waited for then.
         let at_once = index <= plan.options.min_index && asked.elapsed() < longest / 2;
         if !failed {
-            // An index that went back belongs to another state: everything is told anew.
+            // An index that went back belongs to another state, or to something that is gone: it was told anew.
             plan.options.min_index = index;
         }
         if events.send(event).await.is_err() {

@@ -81,8 +81,19 @@ pub struct MembershipView<'a> {
     pub config: &'a AutopilotConfig,
     /// Until there are so many voters, a healthy server need not wait for its vote.
     pub bootstrap_expect: u32,
-    /// Zone of each server that has one; empty where servers are not divided into zones.
-    pub zones: &'a BTreeMap<ServerId, Str>,
+    /// Metadata of the servers' nodes by name; of no use where `config` names no tag for zones.
+    pub metadata: &'a BTreeMap<Str, BTreeMap<Str, Str>>,
+}
+
+/// The zone of each server that has one; empty where servers are not divided into zones.
+pub(crate) fn zones_of(view: &MembershipView<'_>) -> BTreeMap<ServerId, Str> {
+    let tag = &view.config.redundancy_zone_tag;
+    let zone = |member: &Member| {
+        let id = server_id(&member.server()?.id)?;
+        let zone = view.metadata.get(&member.name)?.get(tag).filter(|zone| !zone.is_empty())?;
+        Some((id, zone.clone()))
+    };
+    if tag.is_empty() { BTreeMap::new() } else { view.members.iter().filter_map(zone).collect() }
 }
 
 /// A server as gossip has it.
@@ -148,6 +159,7 @@ fn votes(
     now_ms: u64,
 ) -> zones::Plan {
     let needed = Duration::from_nanos(view.config.server_stabilization_time_ns);
+    let zones = zones_of(view);
     let mut voters = view.servers.iter().filter(|s| s.voter).count();
     let mut candidates = Vec::new();
     let mut replicas = Vec::new();
@@ -171,14 +183,14 @@ fn votes(
         voters += usize::from(ready);
         candidates.push(zones::Candidate {
             id,
-            zone: view.zones.get(&id).cloned(),
+            zone: zones.get(&id).cloned(),
             voter,
             alive: seen.is_some_and(|s| is_alive(s.status)),
             ready,
             healthy_since: stability.healthy_since(id),
         });
     }
-    let mut plan = if view.zones.is_empty() {
+    let mut plan = if zones.is_empty() {
         let promote = candidates.iter().filter(|c| c.ready).map(|c| c.id).collect();
         zones::Plan { promote, surplus: Vec::new() }
     } else {

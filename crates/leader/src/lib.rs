@@ -24,7 +24,7 @@ pub use members::{MemberEvent, Members};
 pub use membership::{Membership, MembershipError, RaftServer, ServerHealth, ServerId};
 pub use reconcile::plan_member;
 pub use report::{ServerFacts, report};
-pub use run::{Deps, Leader, LeaderConfig, zones_of};
+pub use run::{Deps, Leader, LeaderConfig};
 pub use stability::{Memory, Stability};
 
 #[cfg(test)]

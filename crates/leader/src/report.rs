@@ -1,7 +1,7 @@
 //! What the leader tells of the servers' health.
 
 use crate::{
-    autopilot::{MembershipView, seen},
+    autopilot::{MembershipView, seen, zones_of},
     membership::ServerId,
     stability::{Stability, is_healthy},
 };
@@ -29,15 +29,13 @@ pub struct ServerFacts {
     pub last_term: u64,
     /// Index of that entry.
     pub last_index: u64,
-    /// Metadata of its node.
-    pub meta: BTreeMap<Str, Str>,
 }
 
 /// Judges the servers as the next pass of autopilot would. `now_ms` is the time that `stability` counts by, `unix_ms` what
 /// the clock on the wall shows then.
 pub fn report(
     view: &MembershipView<'_>,
-    facts: Vec<ServerFacts>,
+    mut facts: Vec<ServerFacts>,
     stability: &Stability,
     now_ms: u64,
     unix_ms: u64,
@@ -46,17 +44,15 @@ pub fn report(
     let mut out = AutopilotReport { healthy: true, ..AutopilotReport::default() };
     let mut zones: BTreeMap<Str, ZoneReport> = BTreeMap::new();
     let mut kept: BTreeSet<Str> = BTreeSet::new();
-    // The leader's zone counts it as its voter, whoever else has a vote there.
-    let leader_first = {
-        let (leader, others): (Vec<_>, Vec<_>) = facts.into_iter().partition(|f| f.id == view.own_id);
-        leader.into_iter().chain(others)
-    };
-    for server in leader_first {
+    let zone_of = zones_of(view);
+    // The leader is its zone's voter, whoever else has a vote there; then one that is well.
+    facts.sort_by_key(|f| (f.id != view.own_id, !is_healthy(view, &gossip, f.id)));
+    for server in facts {
         let id = Str::from(uuid::Uuid::from_u128(server.id).to_string());
         let there = gossip.get(&server.id);
         let voter = view.servers.iter().any(|s| s.id == server.id && s.voter);
         let healthy = is_healthy(view, &gossip, server.id);
-        let zone = view.zones.get(&server.id).cloned().unwrap_or_default();
+        let zone = zone_of.get(&server.id).cloned().unwrap_or_default();
         let role = match (there.is_some_and(|s| s.read_replica), zone.is_empty(), voter) {
             (true, ..) => ServerRole::ReadReplica,
             (false, true, _) => ServerRole::Voter,
@@ -72,10 +68,9 @@ pub fn report(
             entry.voters.extend(voter.then(|| id.clone()));
             entry.failure_tolerance += u64::from(healthy);
         }
-        let member = member_of(view.members, &id);
+        let name = member_of(view.members, &id).map_or(server.name, |m| m.name.clone());
         out.healthy &= healthy;
         out.servers.push(ServerReport {
-            name: member.map_or(server.name, |m| m.name.clone()),
             address: server.address,
             status: there.map_or(MemberStatus::None, |s| s.status),
             version: Str::new_static(API_LEVEL),
@@ -89,7 +84,8 @@ pub fn report(
             healthy,
             stable_since_ms: unix_ms
                 .saturating_sub(stability.unchanged_for(server.id, healthy, now_ms).as_millis() as u64),
-            meta: server.meta,
+            meta: view.metadata.get(&name).cloned().unwrap_or_default(),
+            name,
             id,
         });
     }

@@ -5,7 +5,7 @@ use crate::{
     autopilot::{Action, MembershipView, mistakes, plan_membership, server_id},
     expiry::Expiry,
     members::{MemberEvent, Members},
-    membership::{Membership, MembershipError, ServerId},
+    membership::{Membership, MembershipError},
     reconcile::{deregister, plan_member},
     stability::Memory,
 };
@@ -132,23 +132,6 @@ impl Leader {
         tasks.spawn_critical("leader", run(config, deps));
         Self
     }
-}
-
-/// The zone of each server whose node's metadata name one under `tag`.
-pub fn zones_of<'a>(
-    members: &[Member],
-    tag: &str,
-    meta_of: impl Fn(&str) -> Option<&'a BTreeMap<Str, Str>>,
-) -> BTreeMap<ServerId, Str> {
-    if tag.is_empty() {
-        return BTreeMap::new();
-    }
-    let zone = |member: &Member| {
-        let id = server_id(&member.server()?.id)?;
-        let zone = meta_of(&member.name)?.get(tag).filter(|zone| !zone.is_empty())?;
-        Some((id, zone.clone()))
-    };
-    members.iter().filter_map(zone).collect()
 }
 
 async fn run(config: LeaderConfig, deps: Deps) {
@@ -472,7 +455,6 @@ impl<R: RngCore> Duties<'_, R> {
                 metadata.insert(server.name.clone(), meta.unwrap_or_default());
             }
         }
-        let zones = zones_of(&pool, &config.redundancy_zone_tag, |node| metadata.get(node));
         let view = MembershipView {
             members: &pool,
             servers: &servers,
@@ -481,7 +463,7 @@ impl<R: RngCore> Duties<'_, R> {
             datacenter: &self.config.datacenter,
             config: &config,
             bootstrap_expect: self.config.bootstrap_expect,
-            zones: &zones,
+            metadata: &metadata,
         };
         let mistakes = mistakes(&view);
         for text in mistakes.difference(&self.mistakes) {

@@ -46,7 +46,7 @@ struct World {
     config: AutopilotConfig,
     expect: u32,
     stability: Stability,
-    zones: BTreeMap<ServerId, Str>,
+    metadata: BTreeMap<Str, BTreeMap<Str, Str>>,
 }
 
 impl World {
@@ -57,7 +57,7 @@ impl World {
             config: AutopilotConfig::default(),
             expect: 0,
             stability: Stability::default(),
-            zones: BTreeMap::new(),
+            metadata: BTreeMap::new(),
         }
     }
     fn at(&mut self, now_ms: u64) -> Vec<Action> {
@@ -78,7 +78,7 @@ impl World {
             datacenter: &DatacenterName::new("dc1"),
             config: &self.config,
             bootstrap_expect: self.expect,
-            zones: &self.zones,
+            metadata: &self.metadata,
         };
         act(&view, &mut self.stability)
     }

@@ -2,6 +2,7 @@
 
 mod desk;
 mod execute;
+mod operator;
 mod remote;
 mod snapshot;
 
@@ -11,9 +12,7 @@ use crate::{
     datacenters::Datacenters,
     hub::ViewHub,
     limits::{self, RateLimits},
-    message::{
-        Answer, DeskRequest, Enrolled, FederationView, RaftConfiguration, Request, Response, StatusAnswer,
-    },
+    message::{Answer, DeskRequest, Enrolled, FederationView, Request, Response, StatusAnswer},
     pool::Pool,
     ports,
     renewals::Renewals,
@@ -168,85 +167,6 @@ impl Service {
     /// How many datacenters this agent knows by itself.
     pub fn known_datacenters(&self) -> usize {
         self.datacenters.remotes().len() + 1
-    }
-
-    /// The Raft configuration of a datacenter as its leader has it.
-    ///
-    /// # Errors
-    /// When there is no leader.
-    pub async fn raft_configuration(
-        &self,
-        datacenter: Option<&str>,
-    ) -> Result<RaftConfiguration, RequestError> {
-        let request = Request::RaftConfiguration { datacenter: datacenter.map(Str::new) };
-        match self.leader_request(datacenter, request).await? {
-            Response::RaftConfiguration(c) => Ok(c),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// How the leader of a datacenter sees the others, or with `here` this server.
-    ///
-    /// # Errors
-    /// When there is no leader.
-    pub async fn federation(
-        &self,
-        datacenter: Option<&str>,
-        here: bool,
-    ) -> Result<FederationView, RequestError> {
-        if here && self.is_own(datacenter) && self.server.is_some() {
-            return self.own_view();
-        }
-        let request = Request::Federation { datacenter: datacenter.map(Str::new) };
-        match self.leader_request(datacenter, request).await? {
-            Response::Federation(view) => Ok(view),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// What autopilot of a datacenter thinks of its servers, as the leader there tells it.
-    ///
-    /// # Errors
-    /// When there is no leader.
-    pub async fn autopilot(&self, datacenter: Option<&str>) -> Result<AutopilotReport, RequestError> {
-        let request = Request::Autopilot { datacenter: datacenter.map(Str::new) };
-        match self.leader_request(datacenter, request).await? {
-            Response::Autopilot(report) => Ok(report),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    /// Sets who can tell of the servers while this one leads; the first one stays.
-    pub fn tell_autopilot(&self, report: impl Fn() -> Option<AutopilotReport> + Send + Sync + 'static) {
-        // Called once, when the agent is complete.
-        let _first = self.report.set(Box::new(report));
-    }
-
-    /// Sets who can tell how this server sees the other datacenters; the first one stays.
-    pub fn tell_federation(&self, view: impl Fn() -> Option<FederationView> + Send + Sync + 'static) {
-        // Called once, when the agent is complete.
-        let _first = self.view.set(Box::new(view));
-    }
-
-    fn own_view(&self) -> Result<FederationView, RequestError> {
-        self.view.get().and_then(|view| view()).ok_or(RequestError::ShuttingDown)
-    }
-
-    /// Asks the leader of a datacenter to take a server out of the Raft configuration.
-    ///
-    /// # Errors
-    /// When there is no leader, or it refuses.
-    pub async fn remove_server(&self, datacenter: Option<&str>, id: u128) -> Result<(), RequestError> {
-        let request = Request::RemoveServer { datacenter: datacenter.map(Str::new), id };
-        self.leader_request(datacenter, request).await.map(|_ok| ())
-    }
-
-    /// Asks the leader to hand leadership over, to the voter `to` or to the best one.
-    ///
-    /// # Errors
-    /// When there is no leader, or nobody can take over.
-    pub async fn transfer_leader(&self, to: Option<u128>) -> Result<(), RequestError> {
-        self.leader_request(None, Request::TransferLeader { to }).await.map(|_ok| ())
     }
 
     /// Begins the time to live of a session anew; answers the session, `None` when there is none (any more).
@@ -474,24 +394,25 @@ impl Service {
         query: Query,
         options: QueryOptions,
     ) -> BoxFuture<'_, Result<QueryResponse, RequestError>> {
-        let place = self.server.as_ref().map(|server| (server, self.place(options.datacenter.as_deref())));
-        match place {
-            Some((server, Ok(None))) => Box::pin(self.query_own(server, query, options)),
-            elsewhere => Box::pin(async move {
-                let request = Request::Query { query, options };
-                let answer = match elsewhere {
-                    None => self.ask_any_server(&request, Instant::now() + self.config.hold).await?,
-                    Some((_, place)) => match place? {
-                        Some(remote) => self.ask_remote(&remote, &request).await?,
-                        None => return Err(RequestError::NoPathToDatacenter),
-                    },
-                };
-                match answer {
-                    Response::Query(r) => Ok(r),
-                    other => Err(unexpected(&other)),
-                }
-            }),
-        }
+        let remote = match &self.server {
+            None => None,
+            Some(server) => match self.place(options.datacenter.as_deref()) {
+                Ok(None) => return Box::pin(self.query_own(server, query, options)),
+                Ok(remote) => remote,
+                Err(e) => return Box::pin(std::future::ready(Err(e))),
+            },
+        };
+        Box::pin(async move {
+            let request = Request::Query { query, options };
+            let answer = match remote {
+                None => self.ask_any_server(&request, Instant::now() + self.config.hold).await?,
+                Some(remote) => self.ask_remote(&remote, &request).await?,
+            };
+            match answer {
+                Response::Query(r) => Ok(r),
+                other => Err(unexpected(&other)),
+            }
+        })
     }
 
     /// Answers from the state of this server.

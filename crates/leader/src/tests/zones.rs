@@ -12,7 +12,9 @@ fn divided(zones: &str, voters: u8) -> World {
     let members = (1..=servers).map(|n| member(n, Alive, true)).collect();
     let mut w = World::new(members, (1..=servers).map(|n| raft(n, n <= voters)).collect());
     let named = (1..).zip(zones.chars()).filter(|(_, zone)| *zone != '.');
-    w.zones = named.map(|(n, zone)| (id(n), zone.to_string().into())).collect();
+    let meta = |zone: char| BTreeMap::from([("zone".into(), zone.to_string().into())]);
+    w.metadata = named.map(|(n, zone)| (format!("n{n}").into(), meta(zone))).collect();
+    w.config.redundancy_zone_tag = "zone".into();
     assert_eq!(w.at(0).iter().filter(|a| matches!(a, Action::Promote(_))).count(), 0, "nobody is stable yet");
     w
 }
@@ -170,7 +172,10 @@ fn any_history_ends_with_one_vote_for_each_zone() {
             now = w.settle(now);
             now = w.settle(now + STABLE);
 
-            let zone = |n: u8| w.zones.get(&id(n)).map_or(format!("own {n}"), |z| z.to_string());
+            let zone = |n: u8| {
+                let meta = w.metadata.get(format!("n{n}").as_str());
+                meta.map_or(format!("own {n}"), |m| m["zone"].to_string())
+            };
             let all: BTreeSet<String> = (1..=count as u8).map(zone).collect();
             let living: BTreeSet<String> = (1..=count as u8).filter(|n| w.is_alive(*n)).map(zone).collect();
             let votes: Vec<u8> = w.voters().into_iter().filter(|n| w.is_alive(*n)).collect();
@@ -205,7 +210,6 @@ fn the_report_tells_zones_and_parts() {
         address: addr(n),
         last_term: 3,
         last_index: 90 + u64::from(n),
-        meta: BTreeMap::new(),
     });
     let health = BTreeMap::from([1, 2, 4].map(|n| {
         (id(n), ServerHealth { last_contact: Duration::from_millis(if n == 4 { 900 } else { 5 }), lag: 0 })
